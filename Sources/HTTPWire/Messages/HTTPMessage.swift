@@ -1,0 +1,76 @@
+/// Header fields in the order they came or will be sent. Names compare without case. Source: RFC 9110 §5.
+public struct HTTPFields: Sendable, ExpressibleByDictionaryLiteral {
+  public private(set) var entries: [(name: String, value: String)] = []
+
+  public init() {}
+  public init(dictionaryLiteral elements: (String, String)...) {
+    for (name, value) in elements { append(name, value) }
+  }
+
+  /// The first value of a field. Setting replaces every value; nil removes the field.
+  public subscript(name: String) -> String? {
+    get { entries.first { HTTPFields.equal($0.name, name) }?.value }
+    set {
+      entries.removeAll { HTTPFields.equal($0.name, name) }
+      if let newValue { append(name, newValue) }
+    }
+  }
+
+  public func all(_ name: String) -> [String] {
+    entries.filter { HTTPFields.equal($0.name, name) }.map(\.value)
+  }
+
+  /// The caller's value never holds CR, LF or NUL: those would let it write fields of its own.
+  public mutating func append(_ name: String, _ value: String) {
+    precondition(!value.utf8.contains { $0 == 0x0d || $0 == 0x0a || $0 == 0 }, "field value with a line break")
+    entries.append((name, value))
+  }
+
+  private static func equal(_ left: String, _ right: String) -> Bool {
+    left.utf8.count == right.utf8.count
+      && zip(left.utf8, right.utf8).allSatisfy { ($0 | (0x41...0x5a).contains($0).bit) == ($1 | (0x41...0x5a).contains($1).bit) }
+  }
+}
+
+extension Bool {
+  /// The bit that tells ASCII lower case from upper case.
+  fileprivate var bit: UInt8 { self ? 0x20 : 0 }
+}
+
+/// A whole request to one of Postern's own endpoints, its body read and bounded.
+public struct HTTPRequest: Sendable {
+  public var method: String
+  /// Absolute path as sent, still percent-encoded.
+  public var path: String
+  /// Without `?`; nil when there was none.
+  public var query: String?
+  public var fields: HTTPFields
+  public var body: [UInt8]
+  /// Address literal of the peer, or of the client that a trusted proxy names.
+  public var remoteAddress: String
+
+  public init(
+    method: String, path: String, query: String? = nil, fields: HTTPFields = [:], body: [UInt8] = [],
+    remoteAddress: String = "127.0.0.1"
+  ) {
+    self.method = method
+    self.path = path
+    self.query = query
+    self.fields = fields
+    self.body = body
+    self.remoteAddress = remoteAddress
+  }
+}
+
+/// A whole response of one of Postern's own endpoints. `Content-Length`, `Date` and `Connection` are the engine's.
+public struct HTTPResponse: Sendable {
+  public var status: Int
+  public var fields: HTTPFields
+  public var body: [UInt8]
+
+  public init(status: Int, fields: HTTPFields = [:], body: [UInt8] = []) {
+    self.status = status
+    self.fields = fields
+    self.body = body
+  }
+}

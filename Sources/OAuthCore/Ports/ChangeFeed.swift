@@ -1,0 +1,17 @@
+/// One entry of the change log: what every instance must stop believing.
+public enum Change: Sendable, Hashable {
+  case accessTokenRevoked(Locator)
+  case familyRevoked(Locator)
+  case clientChanged(ClientID)
+  case accountChanged(Subject)
+  case signingKeysChanged
+  /// A provider's credential was replaced.
+  case credentialChanged(provider: String)
+}
+
+/// Hears of changes in the order of the log. Implementations post to their loops; they never block.
+public protocol ChangeObserver: Sendable {
+  func apply(_ changes: [Change])
+  /// The feed cannot tell what was missed: everything cached is to be forgotten.
+  func forgetEverything()
+}
