@@ -1,3 +1,5 @@
+import COpenSSL
+
 /// Bytes that must not leak: prints, encodes and mirrors as `<redacted>`, compares in constant time.
 public struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   private let storage: [UInt8]
@@ -13,6 +15,11 @@ public struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugSt
   /// The bytes as UTF-8 text, for the one place that hands the secret to its owner.
   public var exposedText: String { String(decoding: storage, as: UTF8.self) }
 
+  /// Lends the bytes to a C call without copying them.
+  public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    storage.withUnsafeBytes { body($0) }
+  }
+
   public var description: String { "<redacted>" }
   public var debugDescription: String { "<redacted>" }
   public var customMirror: Mirror { Mirror(self, children: []) }
@@ -27,8 +34,5 @@ public struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugSt
 
 /// Compares without leaving early; only the lengths may show in the time it takes.
 public func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-  guard left.count == right.count else { return false }
-  var difference: UInt8 = 0
-  for index in left.indices { difference |= left[index] ^ right[index] }
-  return difference == 0
+  left.count == right.count && CRYPTO_memcmp(left, right, left.count) == 0
 }
