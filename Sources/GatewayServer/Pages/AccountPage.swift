@@ -1,0 +1,52 @@
+/// Who is signed in, and which clients they have allowed what.
+struct AccountPage: Page {
+  struct App: Sendable {
+    var clientID: String
+    var name: String
+    var scopes: [ScopeLine]
+    var since: CalendarDay
+  }
+
+  var username: String
+  var apps: [App]
+  /// What went well, as a sentence.
+  var notice: String?
+  var csrf: String
+
+  static let template = """
+    {{<layout}}
+    {{$title}}Your account{{/title}}
+    {{$main}}
+    <main class="wide">
+    <h1>Your account</h1>
+    <div class="row">
+    <p class="lead">Signed in as <strong>{{page.username}}</strong></p>
+    <form method="post" action="/logout">
+    <input type="hidden" name="csrf" value="{{page.csrf}}">
+    <button class="quiet" type="submit">Sign out</button>
+    </form>
+    </div>
+    {{#page.notice}}<p class="notice good" role="status">{{page.notice}}</p>{{/page.notice}}
+    <h2>Apps with access to your account</h2>
+    {{^page.apps}}<p class="muted">None. Apps that you allow will be listed here.</p>{{/page.apps}}
+    {{#page.apps}}{{#first()}}<ul class="apps">{{/first()}}
+    <li>
+    <h3>{{name}}</h3>
+    <p class="muted small">Allowed since <time datetime="{{since.machine}}">{{since.words}}</time></p>
+    {{#scopes}}{{#first()}}<ul class="scopes">{{/first()}}
+    <li>{{meaning}}{{#scope}}<code>{{scope}}</code>{{/scope}}</li>
+    {{#last()}}</ul>{{/last()}}{{/scopes}}
+    {{^scopes}}<p>Knows who you are, and nothing else.</p>{{/scopes}}
+    <form method="post" action="/account">
+    <input type="hidden" name="csrf" value="{{page.csrf}}">
+    <input type="hidden" name="client_id" value="{{clientID}}">
+    <button class="danger" type="submit" aria-label="Remove access of {{name}}">Remove access</button>
+    </form>
+    </li>
+    {{#last()}}</ul>{{/last()}}{{/page.apps}}
+    </main>
+    <footer><p>Removing access ends the app’s tokens at once. The app can ask you again.</p></footer>
+    {{/main}}
+    {{/layout}}
+    """
+}
