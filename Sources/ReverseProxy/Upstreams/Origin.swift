@@ -1,0 +1,107 @@
+/// A scheme, host and port: where a server listens. Source: RFC 9110 §4.3.1; RFC 6454 §4.
+public struct Origin: Sendable, Hashable, CustomStringConvertible {
+  public enum Scheme: String, Sendable {
+    case http, https
+
+    public var defaultPort: UInt16 { self == .http ? 80 : 443 }
+  }
+
+  public let scheme: Scheme
+  /// Lower case; an IPv6 literal without its brackets.
+  public let host: String
+  public let port: UInt16
+
+  /// - Parameter text: `scheme://host[:port]`, at most one slash behind it; no path, query, fragment or user information.
+  public init(_ text: String) throws(OriginError) {
+    guard text.utf8.count <= Origin.byteCountMax else { throw .tooLong }
+    let rest: Substring
+    if text.lowercased().hasPrefix("https://") {
+      (scheme, rest) = (.https, text.dropFirst(8))
+    } else if text.lowercased().hasPrefix("http://") {
+      (scheme, rest) = (.http, text.dropFirst(7))
+    } else {
+      throw .scheme
+    }
+    let authority = rest.hasSuffix("/") ? rest.dropLast() : rest
+    guard !authority.utf8.contains(UInt8(ascii: "@")) else { throw .userInformation }
+    guard !authority.contains(where: { "/?#\\".contains($0) }) else { throw .path }
+
+    let (host, port) = try Origin.splitPort(authority)
+    if host.hasPrefix("[") {
+      guard host.hasSuffix("]"), IPAddress(String(host.dropFirst().dropLast()))?.bytes.count == 16 else { throw .host }
+      self.host = host.dropFirst().dropLast().lowercased()
+    } else {
+      guard Origin.isHostName(host) else { throw .host }
+      self.host = host.lowercased()
+    }
+    self.port = port ?? scheme.defaultPort
+  }
+
+  public init(scheme: Scheme, host: String, port: UInt16) {
+    self.scheme = scheme
+    self.host = host.lowercased()
+    self.port = port
+  }
+
+  /// The host as `Host` and URLs spell it, with the port unless it is the scheme's own. Source: RFC 9110 §7.2.
+  public var authority: String {
+    let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
+    return port == scheme.defaultPort ? name : "\(name):\(port)"
+  }
+
+  /// A loopback literal, or `localhost`. Source: RFC 6761 §6.3; RFC 8252 §7.3.
+  public var isLoopback: Bool { host == "localhost" || IPAddress(host)?.isLoopback == true }
+
+  public var description: String { "\(scheme.rawValue)://\(authority)" }
+
+  /// Host names have at most 253 bytes (RFC 1035 §2.3.4); scheme and port come on top.
+  private static let byteCountMax = 300
+
+  private static func splitPort(_ authority: Substring) throws(OriginError) -> (host: Substring, port: UInt16?) {
+    let end = authority.hasPrefix("[") ? authority.firstIndex(of: "]") ?? authority.endIndex : authority.startIndex
+    guard let colon = authority[end...].firstIndex(of: ":") else { return (authority, nil) }
+    let digits = authority[authority.index(after: colon)...]
+    guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(digits), port > 0
+    else { throw .port }
+    return (authority[..<colon], port)
+  }
+
+  /// A DNS name or an IPv4 literal. What looks like a number must be a full one: `http://2130706433` and `0x7f.1` mean an
+  /// address to some resolvers.
+  public static func isHostName(_ name: some StringProtocol) -> Bool {
+    let labels = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard name.utf8.count <= 253, let last = labels.last else { return false }
+    let areLabels = labels.allSatisfy { label in
+      !label.isEmpty && label.utf8.count <= 63 && !label.hasPrefix("-") && !label.hasSuffix("-")
+        && label.utf8.allSatisfy(isHostByte)
+    }
+    guard areLabels else { return false }
+    let looksNumeric = last.utf8.first.map { (0x30...0x39).contains($0) } ?? false
+    return !looksNumeric || IPAddress(String(name)) != nil
+  }
+
+  /// Letters, digits, hyphen, and the underscore that names in compose networks have.
+  private static func isHostByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+      UInt8(ascii: "-"), UInt8(ascii: "_"):
+      true
+    default: false
+    }
+  }
+}
+
+public enum OriginError: Error, Sendable, Equatable, CustomStringConvertible {
+  case scheme, userInformation, path, host, port, tooLong
+
+  public var description: String {
+    switch self {
+    case .scheme: "The URL must begin with https:// or http://."
+    case .userInformation: "The URL must not hold a user name or password."
+    case .path: "The URL must end after host and port, without path, query or fragment."
+    case .host: "The URL's host is not a DNS name, an IPv4 address or an IPv6 address in brackets."
+    case .port: "The URL's port is not a number from 1 to 65535."
+    case .tooLong: "The URL is too long."
+    }
+  }
+}

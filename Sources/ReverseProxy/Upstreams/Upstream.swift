@@ -1,0 +1,41 @@
+/// The origin side of a route: servers that are equal to each other. (RFC 9110 uses *upstream* for message flow; here it
+/// is the side away from the caller.)
+public struct Upstream: Sendable, Hashable {
+  public var name: String
+  /// At least one.
+  public var servers: [Origin]
+  public var balance: Balance
+  public var timeouts: Timeouts
+  /// Whether `http` to a server beyond loopback was accepted in so many words.
+  public var allowsPlaintext: Bool
+
+  public init(
+    name: String, servers: [Origin], balance: Balance = .roundRobin, timeouts: Timeouts = Timeouts(),
+    allowsPlaintext: Bool = false
+  ) {
+    precondition(!servers.isEmpty, "an upstream has a server")
+    self.name = name
+    self.servers = servers
+    self.balance = balance
+    self.timeouts = timeouts
+    self.allowsPlaintext = allowsPlaintext
+  }
+
+  /// Which server gets the next request.
+  public enum Balance: String, Sendable, CaseIterable {
+    case roundRobin = "round_robin"
+    /// The one with the fewest requests under way on this loop.
+    case leastRequests = "least_requests"
+  }
+
+  public struct Timeouts: Sendable, Hashable {
+    /// Until the connection stands; then 504 `connection_timeout`.
+    public var connect: Duration = .seconds(3)
+    /// From the end of the request to the response head; then 504 `http_response_timeout`.
+    public var responseHead: Duration = .seconds(30)
+    /// Without a byte of the response body, and of a pooled connection without a request.
+    public var idle: Duration = .seconds(300)
+
+    public init() {}
+  }
+}
