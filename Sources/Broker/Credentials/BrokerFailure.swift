@@ -20,6 +20,8 @@ public enum ProviderRefusal: String, Error, Sendable, Hashable, CaseIterable {
   case invalidTarget = "invalid_target"
   case unauthorizedClient = "unauthorized_client"
   case unsupportedGrantType = "unsupported_grant_type"
+  /// The token is not a bearer token, so we could not send it.
+  case unsupportedTokenType = "unsupported_token_type"
   /// Another code, or a client error without one.
   case other
 }

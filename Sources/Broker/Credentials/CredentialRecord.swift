@@ -1,0 +1,45 @@
+import Cryptography
+import JSON
+import OAuthCore
+
+/// What is sealed into the store: a token and enough to judge it after a restart.
+struct CredentialRecord: Sendable, Equatable {
+  var accessToken: Secret
+  var obtainedAt: Timestamp
+  /// As the provider said, without margins.
+  var expiresAt: Timestamp
+  /// What was asked for (`TokenRequest.fingerprint`): after a change of the configuration the token no longer fits.
+  var fingerprint: String
+
+  /// - Parameter jitter: uniform in 0..<1.
+  func live(generation: Int64, jitter: Double) -> LiveCredential {
+    let margins = RenewalMargins.margins(lifetime: expiresAt - obtainedAt, jitter: jitter)
+    return LiveCredential(
+      fieldValue: Secret(bytes: Array("Bearer ".utf8) + accessToken.exposedBytes),
+      expiresAt: expiresAt - margins.hard, renewAt: expiresAt - margins.soft, generation: generation)
+  }
+}
+
+extension CredentialRecord {
+  init?(parsing bytes: [UInt8]) {
+    guard let object = (try? JSON(parsing: bytes))?.object,
+      let token = object["access_token"]?.string, let obtainedAt = object["obtained_at"]?.integer,
+      let expiresAt = object["expires_at"]?.integer, let fingerprint = object["fingerprint"]?.string,
+      obtainedAt < expiresAt
+    else { return nil }
+    self.init(
+      accessToken: Secret(token), obtainedAt: Timestamp(microseconds: obtainedAt),
+      expiresAt: Timestamp(microseconds: expiresAt), fingerprint: fingerprint)
+  }
+
+  /// JSON; times in microseconds since 1970.
+  var bytes: [UInt8] {
+    let object: JSONObject = [
+      "access_token": .string(accessToken.exposedText),
+      "obtained_at": .integer(obtainedAt.microseconds),
+      "expires_at": .integer(expiresAt.microseconds),
+      "fingerprint": .string(fingerprint),
+    ]
+    return object.bytes
+  }
+}
