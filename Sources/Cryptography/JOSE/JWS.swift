@@ -1,0 +1,83 @@
+import JSON
+
+/// A JSON Web Signature in the compact form, verified. Source: RFC 7515 §3.1.
+public struct JWS: Sendable {
+  /// Longest compact text that is looked at, in bytes; what a request head can hold.
+  public static let byteCountMax = 16 * 1024
+
+  public let header: Header
+  public let payload: [UInt8]
+
+  /// The protected header. Source: RFC 7515 §4.1.
+  public struct Header: Sendable, Hashable {
+    public let algorithm: SignatureAlgorithm
+    /// `kid`.
+    public let keyID: String?
+    /// `typ`.
+    public let type: String?
+    /// All members as written. `jwk`, `jku`, `x5u` and `x5c` have no meaning here: a token never brings its own key.
+    public let members: JSONObject
+  }
+
+  /// Signs a payload.
+  ///
+  /// - Parameter type: `typ`, e.g. `at+jwt`.
+  public static func sign(_ payload: [UInt8], type: String?, with key: SigningKey) -> String {
+    var header: JSONObject = ["alg": .string(key.algorithm.rawValue)]
+    if let type { header["typ"] = .string(type) }
+    header["kid"] = .string(key.id)
+    let input = "\(Base64URL.encode(header.bytes)).\(Base64URL.encode(payload))"
+    return "\(input).\(Base64URL.encode(key.sign(Array(input.utf8))))"
+  }
+
+  /// Verifies a compact JWS against the keys of one issuer.
+  ///
+  /// - Throws: `JWSError`, by the first check that fails: form, algorithm, `crit`, key, signature.
+  public static func verify(_ compact: String, with keys: VerificationKeySet) throws(JWSError) -> JWS {
+    let parsed = try UnverifiedJWS(Array(compact.utf8))
+    let header = parsed.header
+    let candidates = keys.candidates(id: header.keyID, algorithm: header.algorithm)
+    guard !candidates.isEmpty else { throw .unknownKey(id: header.keyID) }
+    guard candidates.contains(where: { $0.verifies(parsed.signature, of: parsed.signingInput) }) else {
+      throw .badSignature
+    }
+    return JWS(header: header, payload: parsed.payload)
+  }
+}
+
+/// A compact JWS taken apart; nothing in it may be believed.
+struct UnverifiedJWS {
+  let header: JWS.Header
+  let payload: [UInt8]
+  let signature: [UInt8]
+  /// ASCII(BASE64URL(header) ‖ '.' ‖ BASE64URL(payload)). Source: RFC 7515 §5.2 step 8.
+  let signingInput: [UInt8]
+
+  init(_ compact: [UInt8]) throws(JWSError) {
+    guard compact.count <= JWS.byteCountMax else { throw .malformed }
+    let parts = compact.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    guard parts.count == 3,
+      let header = Base64URL.decode(parts[0]), let payload = Base64URL.decode(parts[1]),
+      let signature = Base64URL.decode(parts[2]),
+      let members = try? JSON(parsing: header).object
+    else { throw .malformed }
+    self.header = try JWS.Header(members)
+    self.payload = payload
+    self.signature = signature
+    signingInput = Array(compact[..<parts[1].endIndex])
+  }
+}
+
+extension JWS.Header {
+  fileprivate init(_ members: JSONObject) throws(JWSError) {
+    guard let name = members["alg"]?.string, let algorithm = SignatureAlgorithm(rawValue: name) else {
+      throw .unsupportedAlgorithm
+    }
+    // RFC 7515 §4.1.11: an extension that is not understood makes the JWS invalid.
+    guard members["crit"] == nil else { throw .criticalHeader }
+    for name in ["kid", "typ"] {
+      guard members[name] == nil || members[name]?.string != nil else { throw .malformed }
+    }
+    self.init(algorithm: algorithm, keyID: members["kid"]?.string, type: members["typ"]?.string, members: members)
+  }
+}

@@ -1,0 +1,46 @@
+import COpenSSL
+
+/// A public key with its one algorithm, ready to verify on any thread.
+public final class VerificationKey: Sendable {
+  public let id: String?
+  public let algorithm: SignatureAlgorithm
+  private let handle: KeyHandle
+
+  /// - Throws: `JWKError` for a point off the curve or an unacceptable RSA key.
+  public init(_ jwk: JWK) throws(JWKError) {
+    handle = try KeyHandle(jwk, withPrivateKey: false)
+    id = jwk.id
+    algorithm = jwk.algorithm
+  }
+
+  /// - Parameter signature: as JOSE writes it; any bytes.
+  public func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
+    guard let signature = algorithm == .es256 ? ECDSASignature.der(raw: signature) : signature else { return false }
+    let context = required(EVP_MD_CTX_new())
+    defer {
+      EVP_MD_CTX_free(context)
+      // A refused signature leaves a note that the next caller on this thread must not find.
+      ERR_clear_error()
+    }
+    let digest = algorithm == .edDSA ? nil : Algorithms.sha256
+    require(EVP_DigestVerifyInit(context, nil, digest, nil, handle.pointer), "EVP_DigestVerifyInit")
+    return EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1
+  }
+}
+
+/// The keys that one issuer's signatures may come from.
+public struct VerificationKeySet: Sendable {
+  public let keys: [VerificationKey]
+
+  public init(keys: [VerificationKey]) { self.keys = keys }
+
+  /// Leaves out keys that are none (`JWKError`): one bad key must not take the issuer's others down.
+  public init(_ set: JWKSet) {
+    keys = set.keys.compactMap { try? VerificationKey($0) }
+  }
+
+  /// Keys that may have made a signature: those of the algorithm, and of the id when the header names one.
+  func candidates(id: String?, algorithm: SignatureAlgorithm) -> [VerificationKey] {
+    keys.filter { key in key.algorithm == algorithm && (id == nil || key.id == id) }
+  }
+}

@@ -1,0 +1,45 @@
+import COpenSSL
+
+/// Between JOSE's ECDSA signatures, r ‖ s in 32 bytes each, and libcrypto's, which are DER.
+///
+/// Source: RFC 7518 §3.4; RFC 3279 §2.2.3.
+enum ECDSASignature {
+  static let byteCount = 64
+
+  static func raw(der: [UInt8]) -> [UInt8] {
+    let signature = der.withUnsafeBufferPointer { der in
+      var start = der.baseAddress
+      return d2i_ECDSA_SIG(nil, &start, der.count)
+    }
+    let parsed = required(signature)
+    defer { ECDSA_SIG_free(parsed) }
+    var raw = [UInt8](repeating: 0, count: byteCount)
+    raw.withUnsafeMutableBufferPointer { raw in
+      precondition(
+        BN_bn2binpad(ECDSA_SIG_get0_r(parsed), raw.baseAddress, 32) == 32
+          && BN_bn2binpad(ECDSA_SIG_get0_s(parsed), raw.baseAddress! + 32, 32) == 32,
+        "a P-256 signature has two numbers of at most 32 bytes")
+    }
+    return raw
+  }
+
+  /// nil unless there are exactly 64 bytes; whether the numbers are a signature is for the verification to say.
+  static func der(raw: [UInt8]) -> [UInt8]? {
+    guard raw.count == byteCount else { return nil }
+    let signature = required(ECDSA_SIG_new())
+    defer { ECDSA_SIG_free(signature) }
+    raw.withUnsafeBufferPointer { raw in
+      let r = required(BN_bin2bn(raw.baseAddress, 32, nil))
+      let s = required(BN_bin2bn(raw.baseAddress! + 32, 32, nil))
+      require(ECDSA_SIG_set0(signature, r, s), "ECDSA_SIG_set0")
+    }
+    let count = Int(i2d_ECDSA_SIG(signature, nil))
+    precondition(count > 0, "libcrypto failed in i2d_ECDSA_SIG: out of memory")
+    var der = [UInt8](repeating: 0, count: count)
+    der.withUnsafeMutableBufferPointer { der in
+      var start = der.baseAddress
+      i2d_ECDSA_SIG(signature, &start)
+    }
+    return der
+  }
+}
