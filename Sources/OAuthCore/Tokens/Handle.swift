@@ -17,10 +17,16 @@ public struct Handle: Sendable {
   public let kind: HandleKind
   public let locator: Locator
   public let secret: Secret
+  /// The ring key under which its tag is made; nil: the active one.
+  public let keyID: String?
 
-  public init(kind: HandleKind, locator: Locator, secret: Secret) {
+  public init(kind: HandleKind, locator: Locator, secret: Secret, keyID: String? = nil) {
     self.kind = kind
     self.locator = locator
     self.secret = secret
+    self.keyID = keyID
   }
+
+  /// What is stored of it.
+  public var secretHash: Digest256 { SHA256.digest(secret) }
 }

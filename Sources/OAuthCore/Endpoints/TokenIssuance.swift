@@ -1,0 +1,142 @@
+import JSON
+
+/// Turns a plan into tokens: limits it, has one statement run, spells the result.
+///
+/// Every grant passes here, so what is enforced here holds for all of them.
+struct TokenIssuance: Sendable {
+  let store: any TokenStore
+  let accessTokens: AccessTokenIssuer
+  let handles: HandleMint
+  let policy: TokenPolicy
+  let registry: GrantRegistry
+
+  func execute(
+    _ plan: IssuancePlan, _ descriptor: GrantDescriptor, _ client: Client, at now: Timestamp
+  ) async throws(OAuthError) -> IssuedTokens {
+    let draft = accessTokens.draft(policy.format(for: client), at: now)
+    let expiresAt = now + policy.lifetime(plan.lifetime, for: client)
+    switch plan.authority {
+    case .decided(let authorization):
+      return try await issue(plan, authorization, descriptor, client, draft, expiresAt: expiresAt, at: now)
+    case .family(let refresh):
+      return try await self.refresh(refresh, client, draft, expiresAt: expiresAt, at: now)
+    }
+  }
+
+  // MARK: A new authority
+
+  private func issue(
+    _ plan: IssuancePlan, _ authorization: Authorization, _ descriptor: GrantDescriptor, _ client: Client,
+    _ draft: AccessTokenIssuer.Draft, expiresAt: Timestamp, at now: Timestamp
+  ) async throws(OAuthError) -> IssuedTokens {
+    precondition(authorization.client == client.id, "a grant planned a token for another client than the authenticated one")
+    try policy.require(scope: authorization.scope, audience: authorization.audience, within: client)
+
+    let family = newFamily(plan, descriptor, client, expiresAt: expiresAt, at: now)
+    let issuance = Issuance(
+      authorization: authorization, accessToken: draft.record(expiresAt: expiresAt), family: family?.record,
+      consumes: plan.consumes, now: now)
+    if issuance.isWorthRecording {
+      let outcome: IssuanceOutcome
+      do { outcome = try await store.issue(issuance) } catch { throw OAuthError(error) }
+      guard outcome == .issued else { throw .replayed }
+    }
+    return IssuedTokens(
+      authorization: authorization, locator: draft.locator, family: family?.record.locator,
+      accessToken: accessTokens.text(
+        of: draft, authorization, family: family?.record.locator, issuedAt: now, expiresAt: expiresAt),
+      expiresIn: expiresAt - now, refreshToken: family?.refreshToken.map(handles.text))
+  }
+
+  /// The family that a plan calls for: one with a refresh token where plan, descriptor, client and server all want it; one
+  /// without when an artefact prescribes its id, so that a replay has something to revoke; else none.
+  private func newFamily(
+    _ plan: IssuancePlan, _ descriptor: GrantDescriptor, _ client: Client, expiresAt: Timestamp, at now: Timestamp
+  ) -> (record: NewFamily, refreshToken: Handle?)? {
+    let isRefreshable =
+      plan.wantsRefreshToken && descriptor.mayRefresh && client.grants.contains(.refreshToken)
+      && registry.contains(.refreshToken)
+    guard isRefreshable || plan.family != nil else { return nil }
+    let locator = plan.family ?? handles.locator(at: now)
+    guard isRefreshable else {
+      // Outlives its access token and every artefact that could be presented again.
+      let end = plan.consumes.map(\.expiresAt).max().map { max($0, expiresAt) } ?? expiresAt
+      return (NewFamily(locator: locator, refreshHash: nil, idleExpiresAt: end, expiresAt: end), nil)
+    }
+    let token = handles.make(.refreshToken, locator: locator)
+    let end = max(now + policy.refreshAbsolute, expiresAt)
+    let idleEnd = min(now + policy.refreshIdle, end)
+    return (NewFamily(locator: locator, refreshHash: token.secretHash, idleExpiresAt: idleEnd, expiresAt: end), token)
+  }
+
+  // MARK: The authority of a family
+
+  private func refresh(
+    _ refresh: FamilyRefresh, _ client: Client, _ draft: AccessTokenIssuer.Draft, expiresAt: Timestamp, at now: Timestamp
+  ) async throws(OAuthError) -> IssuedTokens {
+    try policy.require(scope: refresh.scope, audience: refresh.audience, within: client)
+    let family = refresh.presented.locator
+    let successor = handles.successor(of: refresh.presented)
+    let use = RefreshUse(
+      family: family, client: client.id, presentedHash: refresh.presented.secretHash, successorHash: successor.secretHash,
+      scope: refresh.scope, audience: refresh.audience, accessToken: draft.record(expiresAt: expiresAt),
+      grace: policy.refreshGrace, idleExpiresAt: now + policy.refreshIdle, now: now)
+    let outcome: RefreshOutcome
+    do { outcome = try await store.refresh(use) } catch { throw OAuthError(error) }
+    switch outcome {
+    case .refused(let refusal): throw OAuthError(refusal)
+    case .refreshed(let authorization, let familyExpiresAt):
+      let expiresAt = min(expiresAt, familyExpiresAt)
+      return IssuedTokens(
+        authorization: authorization, locator: draft.locator, family: family,
+        accessToken: accessTokens.text(of: draft, authorization, family: family, issuedAt: now, expiresAt: expiresAt),
+        expiresIn: expiresAt - now, refreshToken: handles.text(of: successor))
+    }
+  }
+}
+
+extension Issuance {
+  /// A JWT without family and artefacts leaves nothing to remember.
+  fileprivate var isWorthRecording: Bool { accessToken != nil || family != nil || !consumes.isEmpty }
+}
+
+/// What one request yielded. Its description shows no token.
+struct IssuedTokens: Sendable, CustomStringConvertible {
+  let authorization: Authorization
+  let locator: Locator
+  let family: Locator?
+  let accessToken: String
+  let expiresIn: Duration
+  let refreshToken: String?
+
+  var description: String { "access token \(locator)" }
+
+  /// Source: RFC 6749 §5.1. A grant's own members come last and replace none of these.
+  func response(adding members: JSONObject) -> JSONObject {
+    var response: JSONObject = [
+      "access_token": .string(accessToken), "token_type": "Bearer", "expires_in": .integer(expiresIn.components.seconds),
+    ]
+    if let refreshToken { response["refresh_token"] = .string(refreshToken) }
+    response["scope"] = .string(authorization.scope.description)
+    for (name, value) in members.members where response[name] == nil && name != "refresh_token" { response[name] = value }
+    return response
+  }
+}
+
+extension OAuthError {
+  /// One sentence for every grant that does not hold, so that it says nothing about why.
+  public static let grantRefused = OAuthError(.invalidGrant, "the grant is invalid, expired, revoked or not the client's")
+  static let replayed = OAuthError(.invalidGrant, "the grant was used before")
+
+  var isReplay: Bool { self == .replayed }
+
+  /// Source: RFC 6749 §5.2; RFC 8707 §2.
+  fileprivate init(_ refusal: RefreshRefusal) {
+    switch refusal {
+    case .invalid: self = .grantRefused
+    case .reused: self = .replayed
+    case .scopeExceeded: self.init(.invalidScope, "the scope exceeds what was granted")
+    case .audienceExceeded: self.init(.invalidTarget, "the resource exceeds what was granted")
+    }
+  }
+}
