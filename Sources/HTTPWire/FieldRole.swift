@@ -1,0 +1,59 @@
+/// What a field means to the wire; everything else is only carried.
+enum FieldRole {
+  /// End to end, forwarded as it is.
+  case carried
+  /// For this connection only, or one that Postern sets itself: never forwarded. Source: RFC 9110 §7.6.1.
+  case dropped
+  case connection
+  case contentLength
+  case transferEncoding
+  case host
+  case authorization
+  case expect
+
+  /// - Parameters:
+  ///   - name: a token within `bytes`.
+  ///   - isRequest: the direction; `Host`, `Authorization` and forwarding fields mean something in requests only.
+  @inline(__always)
+  init(_ bytes: Span<UInt8>, _ name: ByteRange, isRequest: Bool) {
+    let start = Int(name.start)
+    let (role, length) = FieldRole.known(bytes, start, count: name.count, isRequest: isRequest)
+    self = role
+    guard role != .carried, length > 4 else { return }
+    // A name that is special only because `_` reads as `-` is nobody's honest field: it is dropped, never interpreted.
+    for index in start..<start &+ length where bytes[index] == 0x5f { self = .dropped }
+  }
+
+  @inline(__always)
+  private static func known(
+    _ bytes: Span<UInt8>, _ start: Int, count: Int, isRequest: Bool
+  ) -> (role: FieldRole, length: Int) {
+    let first = bytes[start] | 0x20
+    func isName(_ name: StaticString) -> Bool { bytes.foldedEquals(name, at: start) }
+    switch (count, first) {
+    case (2, UInt8(ascii: "t")): if isName("te") { return (.dropped, 2) }
+    case (4, UInt8(ascii: "h")): if isRequest, isName("host") { return (.host, 4) }
+    case (6, UInt8(ascii: "e")): if isRequest, isName("expect") { return (.expect, 6) }
+    case (7, UInt8(ascii: "u")): if isName("upgrade") { return (.dropped, 7) }
+    case (9, UInt8(ascii: "f")): if isRequest, isName("forwarded") { return (.dropped, 9) }
+    case (9, UInt8(ascii: "x")): if isRequest, isName("x-real-ip") { return (.dropped, 9) }
+    case (10, UInt8(ascii: "c")): if isName("connection") { return (.connection, 10) }
+    case (10, UInt8(ascii: "k")): if isName("keep-alive") { return (.dropped, 10) }
+    case (12, UInt8(ascii: "x")): if isRequest, isName("x-request-id") { return (.dropped, 12) }
+    case (13, UInt8(ascii: "a")): if isRequest, isName("authorization") { return (.authorization, 13) }
+    case (14, UInt8(ascii: "c")): if isName("content-length") { return (.contentLength, 14) }
+    case (14, UInt8(ascii: "h")): if isRequest, isName("http2-settings") { return (.dropped, 14) }
+    case (17, UInt8(ascii: "t")): if isName("transfer-encoding") { return (.transferEncoding, 17) }
+    default: break
+    }
+    switch first {
+    // `Proxy-Status` is the one response field of that family meant for the client. Source: RFC 9209 §2.
+    case UInt8(ascii: "p") where count > 6:
+      if isName("proxy-"), isRequest || !(count == 12 && isName("proxy-status")) { return (.dropped, 6) }
+    case UInt8(ascii: "x") where count > 11:
+      if isRequest, isName("x-forwarded-") { return (.dropped, 12) }
+    default: break
+    }
+    return (.carried, 0)
+  }
+}
