@@ -1,0 +1,86 @@
+import HTTPWire
+import OAuthCore
+
+/// What every page endpoint goes through before its own work: method, form, origin, session, CSRF token, in this order.
+public struct PageGate: Sendable {
+  /// Larger forms are refused undecoded. Bytes; a sealed authorization request takes most of it.
+  public static let formByteCountMax = 32 * 1024
+
+  let sessions: BrowserSessions
+  let pages: PageResponder
+  private let origin: OriginCheck
+
+  /// - Parameter issuer: issuer identifier; its origin is where the pages live.
+  public init(issuer: String, sessions: BrowserSessions, pages: PageResponder) {
+    self.sessions = sessions
+    self.pages = pages
+    origin = OriginCheck(issuer: issuer)
+  }
+
+  /// Shows a page.
+  ///
+  /// - Parameter work: gets the browser and the decoded query. Its response is completed with the browser's cookie.
+  func show(
+    _ request: HTTPRequest, _ work: (Browser, Form) async throws(PageRefusal) -> HTTPResponse
+  ) async -> HTTPResponse {
+    await answering(request) { () async throws(PageRefusal) -> HTTPResponse in
+      let query = try PageGate.form(Array((request.query ?? "").utf8))
+      let browser = try await self.browser(of: request)
+      return try await work(browser, query).withCookie(browser.setCookie)
+    }
+  }
+
+  /// Does what a form asks for, once it is certain that the form is ours and this browser's.
+  func submit(
+    _ request: HTTPRequest, _ work: (Browser, Form) async throws(PageRefusal) -> HTTPResponse
+  ) async -> HTTPResponse {
+    await answering(request) { () async throws(PageRefusal) -> HTTPResponse in
+      guard PageGate.isForm(request) else { throw .malformed }
+      guard request.body.count <= PageGate.formByteCountMax else { throw .tooLarge }
+      let form = try PageGate.form(request.body)
+      guard self.origin.allows(request) else { throw .notFromThisSession }
+      let browser = try await self.browser(of: request)
+      // A stranger's handle is a moment old: no form can have been made for it.
+      guard browser.setCookie == nil, browser.csrf.matches(form["csrf"]) else { throw .notFromThisSession }
+      return try await work(browser, form)
+    }
+  }
+
+  func refuse(_ refusal: PageRefusal, _ request: HTTPRequest) -> HTTPResponse {
+    var response = pages.respond(
+      refusal.page(requestID: request.requestID), status: refusal.status, retryAfter: refusal.retryAfter)
+    if case .methodNotAllowed(let allow) = refusal { response.fields.append("Allow", allow) }
+    return response
+  }
+
+  private func answering(
+    _ request: HTTPRequest, _ work: () async throws(PageRefusal) -> HTTPResponse
+  ) async -> HTTPResponse {
+    do { return try await work() } catch { return refuse(error, request) }
+  }
+
+  private func browser(of request: HTTPRequest) async throws(PageRefusal) -> Browser {
+    do { return try await sessions.browser(of: request) } catch { throw .unavailable(error) }
+  }
+
+  private static func isForm(_ request: HTTPRequest) -> Bool {
+    let types = request.fields.all("Content-Type")
+    guard types.count == 1 else { return false }
+    let essence = types[0].prefix { $0 != ";" && $0 != " " && $0 != "\t" }
+    return essence.lowercased() == "application/x-www-form-urlencoded"
+  }
+
+  private static func form(_ bytes: [UInt8]) throws(PageRefusal) -> Form {
+    let form: Form
+    do { form = try FormDecoder.decode(bytes) } catch { throw .malformed }
+    guard form.repeated(except: { _ in false }) == nil else { throw .malformed }
+    return form
+  }
+}
+
+extension HTTPRequest {
+  /// The name of this request in the log: the engine sets it, in place of what the caller may have sent.
+  var requestID: String? { fields["X-Request-Id"] }
+
+  var isGetOrHead: Bool { method == "GET" || method == "HEAD" }
+}
