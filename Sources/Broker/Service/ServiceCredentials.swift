@@ -163,10 +163,9 @@ public final class ServiceCredentials: Sendable {
     switch await renewal.run(known: known) {
     case .adopted(let record, let generation):
       observer.observe(.adopted(generation: generation), of: connection)
-      succeed(number, with: record.live(generation: generation, jitter: jitter()))
+      succeed(number, with: record, generation: generation)
     case .obtained(let record, let lease):
-      let generation = (lease?.generation ?? 0) + 1
-      let credentialNumber = succeed(number, with: record.live(generation: generation, jitter: jitter()))
+      let credentialNumber = succeed(number, with: record, generation: lease.map { $0.generation + 1 })
       await keep(record, lease: lease, of: connection) { [self] in isNewest(credentialNumber, of: number) }
     case .failed(let failure, let lease):
       let pause = fail(number, failure)
@@ -201,11 +200,15 @@ public final class ServiceCredentials: Sendable {
     state.withLock { $0.entries[number]?.credentialCount == credentialNumber }
   }
 
+  /// - Parameter generation: nil: the store was not there to give one; the next after ours names it in this process.
   /// - Returns: the number of the credential among those of its entry.
   @discardableResult
-  private func succeed(_ number: EntryNumber, with credential: LiveCredential) -> Int {
+  private func succeed(_ number: EntryNumber, with record: CredentialRecord, generation: Int64?) -> Int {
+    let jitter = jitter()
     var credentialNumber = 0
     finish(number) { entry, _ in
+      let next = (entry.slot.credential?.generation ?? 0) + 1
+      let credential = record.live(generation: generation ?? next, jitter: jitter)
       entry.slot.succeed(with: credential)
       entry.credentialCount += 1
       credentialNumber = entry.credentialCount
