@@ -16,6 +16,8 @@ public struct JSONObject: Sendable, Hashable, ExpressibleByDictionaryLiteral {
 
   public init() {}
 
+  init(uniqueMembers: [(name: String, value: JSON)]) { members = uniqueMembers }
+
   public init(dictionaryLiteral elements: (String, JSON)...) {
     for (name, value) in elements { self[name] = value }
   }

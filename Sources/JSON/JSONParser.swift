@@ -10,7 +10,8 @@ extension JSON {
   /// Reads one JSON text and nothing after it.
   ///
   /// Stricter than RFC 8259 asks where leniency would let two readers differ: member names are unique, strings are
-  /// valid UTF-8 without lone surrogates, and nesting ends at 64.
+  /// valid UTF-8 without lone surrogates, and nesting ends at 64. Names that differ only in Unicode normalization count as
+  /// repeated: Swift's `==` takes them for one.
   public init(parsing bytes: [UInt8]) throws(JSONError) {
     var parser = JSONParser(bytes: bytes)
     self = try parser.document()
@@ -65,21 +66,23 @@ struct JSONParser {
   }
 
   private mutating func object(depth: Int) throws(JSONError) -> JSONObject {
-    var object = JSONObject()
+    var members: [(name: String, value: JSON)] = []
+    var names: Set<String> = []
     try expect(UInt8(ascii: "{"))
     skipSpace()
-    if current == UInt8(ascii: "}") { position += 1; return object }
+    if current == UInt8(ascii: "}") { position += 1; return JSONObject() }
     while true {
       skipSpace()
       let name = try string()
-      guard object[name] == nil else { throw error("repeated member name") }
+      // A set, since looking through the members would let one large object take quadratic time.
+      guard names.insert(name).inserted else { throw error("repeated member name") }
       skipSpace()
       try expect(UInt8(ascii: ":"))
-      object[name] = try value(depth: depth + 1)
+      members.append((name, try value(depth: depth + 1)))
       skipSpace()
       if current == UInt8(ascii: ",") { position += 1; continue }
       try expect(UInt8(ascii: "}"))
-      return object
+      return JSONObject(uniqueMembers: members)
     }
   }
 
