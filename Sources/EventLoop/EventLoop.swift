@@ -32,6 +32,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   private var freeSlots: [UInt32] = []
   private var jobs: [UnownedJob] = []
   private var endOfTurn: [() -> Void] = []
+  private var nextTurn: [() -> Void] = []
   private var timers = TimerQueue()
 
   /// Monotonic clock in nanoseconds, read once a turn.
@@ -171,6 +172,12 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     endOfTurn.append(body)
   }
 
+  /// Runs `body` in the next turn, after its events: the place to go on with work that must not starve the others.
+  public func inNextTurn(_ body: @escaping () -> Void) {
+    assertInLoop()
+    nextTurn.append(body)
+  }
+
   // MARK: The turn
 
   /// Runs the loop on the calling thread until `stop`.
@@ -195,6 +202,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
           }
         }
         while let body = timers.popDue(at: now) { body() }
+        runNextTurn()
         if mustDrain, drainInbox() { return }
         runJobs()
         runEndOfTurn()
@@ -234,6 +242,13 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     for job in batch { job.runSynchronously(on: asUnownedTaskExecutor()) }
   }
 
+  private func runNextTurn() {
+    guard !nextTurn.isEmpty else { return }
+    let batch = nextTurn
+    nextTurn = []
+    for body in batch { body() }
+  }
+
   private func runEndOfTurn() {
     while !endOfTurn.isEmpty {
       let batch = endOfTurn
@@ -243,7 +258,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   }
 
   private func waitMilliseconds() -> Int32 {
-    guard jobs.isEmpty else { return 0 }
+    guard jobs.isEmpty, nextTurn.isEmpty else { return 0 }
     guard let deadline = timers.nextDeadline else { return -1 }
     let nanoseconds = deadline - postern_monotonic_nanoseconds()
     return nanoseconds <= 0 ? 0 : Int32(clamping: (nanoseconds + 999_999) / 1_000_000)

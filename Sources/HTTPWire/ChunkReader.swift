@@ -101,7 +101,9 @@ struct ChunkReader: Sendable {
       }
       guard let line = try FieldLine(bytes, at: position) else { break }
       // Source: RFC 9110 §6.5.1: no framing, routing or authentication in trailers, however they are spelled.
-      guard case .carried = FieldRole(bytes, line.name, isRequest: true) else { throw .badTrailers }
+      guard FieldRole(bytes, line.name, isRequest: true) == .carried,
+        FieldRole(bytes, line.name, isRequest: false) == .carried
+      else { throw .badTrailers }
       count &+= 1
       position = line.end
       guard count <= ChunkReader.trailerLimits.fieldCount else { throw .badTrailers }

@@ -52,6 +52,20 @@ public struct FieldLines: Sendable {
   }
 }
 
+extension Span where Element == UInt8 {
+  /// Whether a field name is `name`, which is written in lower case; case is ignored and `_` reads as `-`.
+  public func isFieldName(_ range: ByteRange, _ name: StaticString) -> Bool {
+    range.count == name.utf8CodeUnitCount && foldedEquals(name, at: Int(range.start))
+  }
+
+  /// The same with a name that is known at run time only.
+  public func isFieldName(_ range: ByteRange, _ name: [UInt8]) -> Bool {
+    guard range.count == name.count else { return false }
+    for index in name.indices where ByteClass.folded(self[Int(range.start) &+ index]) != name[index] { return false }
+    return true
+  }
+}
+
 /// Walks over a comma-separated list of tokens; empty elements are skipped. Source: RFC 9110 §5.6.1.
 struct TokenList {
   private var position: Int

@@ -10,6 +10,10 @@ enum FieldRole {
   case host
   case authorization
   case expect
+  /// `Cookie` or `Set-Cookie`: carried, but whoever forwards looks into it first.
+  case cookie
+  /// `WWW-Authenticate` of a response: carried, but under another name when the challenge was not for the client.
+  case challenge
 
   /// - Parameters:
   ///   - name: a token within `bytes`.
@@ -19,7 +23,7 @@ enum FieldRole {
     let start = Int(name.start)
     let (role, length) = FieldRole.known(bytes, start, count: name.count, isRequest: isRequest)
     self = role
-    guard role != .carried, length > 4 else { return }
+    guard role != .carried, length > 4, role != .cookie else { return }
     // A name that is special only because `_` reads as `-` is nobody's honest field: it is dropped, never interpreted.
     for index in start..<start &+ length where bytes[index] == 0x5f { self = .dropped }
   }
@@ -34,15 +38,21 @@ enum FieldRole {
     case (2, UInt8(ascii: "t")): if isName("te") { return (.dropped, 2) }
     case (4, UInt8(ascii: "h")): if isRequest, isName("host") { return (.host, 4) }
     case (6, UInt8(ascii: "e")): if isRequest, isName("expect") { return (.expect, 6) }
+    case (6, UInt8(ascii: "c")): if isRequest, isName("cookie") { return (.cookie, 6) }
     case (7, UInt8(ascii: "u")): if isName("upgrade") { return (.dropped, 7) }
+    case (7, UInt8(ascii: "t")): if isName("trailer") { return (.dropped, 7) }
     case (9, UInt8(ascii: "f")): if isRequest, isName("forwarded") { return (.dropped, 9) }
     case (9, UInt8(ascii: "x")): if isRequest, isName("x-real-ip") { return (.dropped, 9) }
     case (10, UInt8(ascii: "c")): if isName("connection") { return (.connection, 10) }
     case (10, UInt8(ascii: "k")): if isName("keep-alive") { return (.dropped, 10) }
-    case (12, UInt8(ascii: "x")): if isRequest, isName("x-request-id") { return (.dropped, 12) }
+    case (10, UInt8(ascii: "s")): if !isRequest, isName("set-cookie") { return (.cookie, 10) }
+    case (11, UInt8(ascii: "c")): if isRequest, isName("client-cert") { return (.dropped, 11) }
+    case (12, UInt8(ascii: "x")): if isName("x-request-id") { return (.dropped, 12) }
     case (13, UInt8(ascii: "a")): if isRequest, isName("authorization") { return (.authorization, 13) }
     case (14, UInt8(ascii: "c")): if isName("content-length") { return (.contentLength, 14) }
     case (14, UInt8(ascii: "h")): if isRequest, isName("http2-settings") { return (.dropped, 14) }
+    case (16, UInt8(ascii: "w")): if !isRequest, isName("www-authenticate") { return (.challenge, 16) }
+    case (17, UInt8(ascii: "c")): if isRequest, isName("client-cert-chain") { return (.dropped, 17) }
     case (17, UInt8(ascii: "t")): if isName("transfer-encoding") { return (.transferEncoding, 17) }
     default: break
     }

@@ -16,6 +16,10 @@ public struct FieldSection: Sendable {
   public internal(set) var expectsContinue = false
   /// `Connection` named `upgrade`; the `Upgrade` field is cut.
   public internal(set) var asksToUpgrade = false
+  /// A `Cookie` or `Set-Cookie` line is there.
+  public internal(set) var hasCookies = false
+  /// A `WWW-Authenticate` line is there.
+  public internal(set) var hasChallenges = false
   /// `Connection` named fields that only a second pass can find.
   private var hasNominations = false
 
@@ -33,6 +37,8 @@ public struct FieldSection: Sendable {
     switch FieldRole(bytes, line.name, isRequest: isRequest) {
     case .carried: break
     case .dropped: try cuts.append(whole)
+    case .cookie: hasCookies = true
+    case .challenge: hasChallenges = true
     case .connection:
       try takeConnection(bytes, line.value)
       try cuts.append(whole)
@@ -112,7 +118,7 @@ public struct FieldSection: Sendable {
         try cuts.append(line.whole)
       case .contentLength, .transferEncoding, .expect:
         guard !isNominated else { throw .badConnection }
-      case .carried:
+      case .carried, .cookie, .challenge:
         if isNominated { try cuts.append(line.whole) }
       }
     }

@@ -125,7 +125,7 @@ private let lines: [RefusedResponse] = [
         + "Content-Length: 0\r\n\r\n")
     #expect(
       response.forwarded == [
-        "Server: x", "Proxy-Status: a", "X-Forwarded-For: 1", "X-Request-Id: 7", "Authorization: x", "Content-Length: 0",
+        "Server: x", "Proxy-Status: a", "X-Forwarded-For: 1", "Authorization: x", "Content-Length: 0",
       ])
   }
 
