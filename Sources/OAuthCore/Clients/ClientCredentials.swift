@@ -33,10 +33,15 @@ struct ClientCredentials: Sendable {
         client: ClientID(named), method: bodySecret == nil ? .none : .clientSecretPost, secret: bodySecret.map { Secret($0) })
     }
     guard
-      !credentials.client.rawValue.isEmpty, credentials.client.rawValue.utf8.count <= identifierByteCountMax,
+      isClientIdentifier(credentials.client.rawValue),
       credentials.secret?.count ?? 0 <= secretByteCountMax
     else { throw .clientAuthenticationFailed }
     return credentials
+  }
+
+  /// `client-id = *VSCHAR`, not empty. Source: RFC 6749 appendix A.1.
+  static func isClientIdentifier(_ text: String) -> Bool {
+    (1...identifierByteCountMax).contains(text.utf8.count) && text.utf8.allSatisfy { (0x20...0x7e).contains($0) }
   }
 
   /// `Basic` credentials whose two parts are form-encoded inside. Source: RFC 6749 §2.3.1; RFC 7617 §2.
