@@ -147,11 +147,12 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   // MARK: Time
 
-  /// Runs `body` once, not before `delay` has passed.
+  /// Runs `body` once, not before `delay` has passed; at the next turn when `delay` is not positive.
   @discardableResult
   public func schedule(after delay: Duration, _ body: @escaping () -> Void) -> TimerToken {
     assertInLoop()
-    return timers.insert(deadline: postern_monotonic_nanoseconds() &+ delay.nanoseconds, body)
+    let (deadline, isNever) = postern_monotonic_nanoseconds().addingReportingOverflow(max(0, delay.nanoseconds))
+    return timers.insert(deadline: isNever ? .max : deadline, body)
   }
 
   public func cancel(_ timer: TimerToken) {
@@ -203,9 +204,10 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         }
         while let body = timers.popDue(at: now) { body() }
         runNextTurn()
-        if mustDrain, drainInbox() { return }
+        let isStopping = mustDrain && drainInbox()
         runJobs()
         runEndOfTurn()
+        if isStopping { return }
       }
     }
   }
@@ -286,7 +288,8 @@ extension Duration {
   /// Whole nanoseconds; saturates after 292 years.
   public var nanoseconds: Int64 {
     let (seconds, attoseconds) = components
-    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    return overflow ? (seconds > 0 ? .max : .min) : product &+ attoseconds / 1_000_000_000
+    let (whole, isTooLong) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    let (sum, isTooLongBySome) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
+    return isTooLong || isTooLongBySome ? (seconds > 0 ? .max : .min) : sum
   }
 }

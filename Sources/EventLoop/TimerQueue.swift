@@ -5,9 +5,14 @@ public struct TimerToken: Sendable, Hashable {
 
 /// Binary heap of deadlines. Cancelled entries stay in the heap, without their body, until their deadline passes.
 struct TimerQueue {
-  private struct Entry {
+  private struct Entry: Comparable {
     let deadline: Int64
     let number: UInt64
+
+    /// Equal deadlines fire in the order they were made.
+    static func < (left: Entry, right: Entry) -> Bool {
+      (left.deadline, left.number) < (right.deadline, right.number)
+    }
   }
 
   private var heap: [Entry] = []
@@ -15,6 +20,9 @@ struct TimerQueue {
   private var nextNumber: UInt64 = 0
 
   var nextDeadline: Int64? { heap.first?.deadline }
+
+  /// Entries kept, cancelled ones included.
+  var entryCount: Int { heap.count }
 
   mutating func insert(deadline: Int64, _ body: @escaping () -> Void) -> TimerToken {
     nextNumber += 1
@@ -30,7 +38,7 @@ struct TimerQueue {
     if heap.count > 64, heap.count > 4 * bodies.count {
       let live = bodies
       heap.removeAll { live[$0.number] == nil }
-      heap.sort { $0.deadline < $1.deadline }
+      heap.sort()
     }
   }
 
@@ -51,7 +59,7 @@ struct TimerQueue {
     var child = start
     while child > 0 {
       let parent = (child - 1) / 2
-      guard heap[child].deadline < heap[parent].deadline else { return }
+      guard heap[child] < heap[parent] else { return }
       heap.swapAt(child, parent)
       child = parent
     }
@@ -62,7 +70,7 @@ struct TimerQueue {
     while true {
       var smallest = parent
       for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count {
-        if heap[child].deadline < heap[smallest].deadline { smallest = child }
+        if heap[child] < heap[smallest] { smallest = child }
       }
       guard smallest != parent else { return }
       heap.swapAt(parent, smallest)
