@@ -1,0 +1,28 @@
+import OAuthCore
+
+extension Change {
+  /// As it stands in `change_log`; nil for a kind that a newer version of Postern writes.
+  init?(kind: String, key: String) {
+    switch kind {
+    case "access_token_revoked":
+      guard let locator = Locator(text: key) else { return nil }
+      self = .accessTokenRevoked(locator)
+    case "family_revoked":
+      guard let locator = Locator(text: key) else { return nil }
+      self = .familyRevoked(locator)
+    case "client_changed": self = .clientChanged(ClientID(key))
+    case "account_changed": self = .accountChanged(Subject(key))
+    case "signing_keys_changed": self = .signingKeysChanged
+    case "credential_changed": self = .credentialChanged(provider: key)
+    default: return nil
+    }
+  }
+}
+
+extension Locator {
+  /// The 8-4-4-4-12 hexadecimal form, in lower case, as PostgreSQL writes it.
+  init?(text: String) {
+    guard let bytes = [UInt8](hexadecimal: text.filter { $0 != "-" }) else { return nil }
+    self.init(bytes: bytes)
+  }
+}

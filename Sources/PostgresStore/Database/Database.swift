@@ -1,0 +1,56 @@
+import Logging
+import OAuthCore
+import PostgresClient
+
+/// Where every statement of the store goes out, and where PostgreSQL's failures become the two that callers can act on.
+struct Database: Sendable {
+  let pools: PoolGroup
+  let logger: Logger
+
+  func query(
+    _ statement: PreparedStatement, _ parameters: [PostgresValue]
+  ) async throws(StoreFailure) -> PostgresRows {
+    do {
+      return try await pools.current.query(statement, parameters)
+    } catch {
+      throw failure(error)
+    }
+  }
+
+  /// Runs a statement and reads its rows.
+  func query<Value>(
+    _ statement: PreparedStatement, _ parameters: [PostgresValue],
+    _ decode: (PostgresRow) throws(PostgresError) -> Value
+  ) async throws(StoreFailure) -> [Value] {
+    let rows = try await query(statement, parameters)
+    do {
+      var values: [Value] = []
+      values.reserveCapacity(rows.count)
+      for row in rows { values.append(try decode(row)) }
+      return values
+    } catch {
+      throw failure(error)
+    }
+  }
+
+  func failure(_ error: PostgresError) -> StoreFailure {
+    StoreFailure(error, logger: logger)
+  }
+}
+
+extension StoreFailure {
+  /// The caller learns whether to try again; the operator learns the rest from the log, which holds no parameter values.
+  init(_ error: PostgresError, logger: Logger) {
+    switch error {
+    case .overloaded:
+      logger.warning("the database queue is full")
+      self = .overloaded
+    case .unavailable, .timeout, .closed:
+      logger.warning("\(error.debugDescription)")
+      self = .unavailable
+    case .server, .decoding:
+      logger.error("\(error.debugDescription)")
+      self = .unavailable
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import Logging
+import OAuthCore
+import PostgresClient
+
+/// The accounts of the database, and what the command line does to them. Every change is announced in the change log.
+public struct PostgresAccountStore: AccountDirectory {
+  private let database: Database
+
+  public init(pools: PoolGroup, logger: Logger) { database = Database(pools: pools, logger: logger) }
+
+  private static let columns = "subject, username, password_hash, is_disabled"
+
+  private static let findByUsername = PreparedStatement("SELECT \(columns) FROM account WHERE username = $1")
+  private static let findBySubject = PreparedStatement("SELECT \(columns) FROM account WHERE subject = $1")
+  private static let list = PreparedStatement("SELECT \(columns) FROM account ORDER BY username")
+
+  private static let create = PreparedStatement(
+    """
+    WITH created AS (
+      INSERT INTO account (subject, username, password_hash, is_disabled, created_at) VALUES ($1, $2, $3, $4, $5)
+      ON CONFLICT DO NOTHING
+      RETURNING subject
+    ), logged AS (
+      INSERT INTO change_log (kind, key) SELECT 'account_changed', subject FROM created
+    )
+    SELECT subject FROM created
+    """)
+
+  private static let setPassword = PreparedStatement(
+    """
+    WITH changed AS (UPDATE account SET password_hash = $2 WHERE username = $1 RETURNING subject),
+    logged AS (INSERT INTO change_log (kind, key) SELECT 'account_changed', subject FROM changed)
+    SELECT subject FROM changed
+    """)
+
+  private static let setDisabled = PreparedStatement(
+    """
+    WITH changed AS (UPDATE account SET is_disabled = $2 WHERE username = $1 RETURNING subject),
+    logged AS (INSERT INTO change_log (kind, key) SELECT 'account_changed', subject FROM changed)
+    SELECT subject FROM changed
+    """)
+
+  public func account(username: String) async throws(StoreFailure) -> Account? {
+    guard username.isStorableName else { return nil }
+    return try await database.query(Self.findByUsername, [.text(username)], Self.account).first
+  }
+
+  public func account(subject: Subject) async throws(StoreFailure) -> Account? {
+    guard subject.rawValue.isStorableName else { return nil }
+    return try await database.query(Self.findBySubject, [.text(subject.rawValue)], Self.account).first
+  }
+
+  public func accounts() async throws(StoreFailure) -> [Account] {
+    try await database.query(Self.list, [], Self.account)
+  }
+
+  /// - Returns: false when the username or the subject is taken; nothing changed then.
+  public func create(_ account: Account, at now: Timestamp) async throws(StoreFailure) -> Bool {
+    let created = try await database.query(Self.create, [
+      .text(account.subject.rawValue),
+      .text(account.username),
+      .text(account.passwordHash),
+      .bool(account.isDisabled),
+      .timestamp(now),
+    ])
+    return created.count == 1
+  }
+
+  /// - Parameter passwordHash: a PHC string.
+  /// - Returns: false when there is no such account.
+  public func setPassword(of username: String, to passwordHash: String) async throws(StoreFailure) -> Bool {
+    guard username.isStorableName else { return false }
+    return try await database.query(Self.setPassword, [.text(username), .text(passwordHash)]).count == 1
+  }
+
+  /// - Returns: false when there is no such account.
+  public func setDisabled(_ isDisabled: Bool, _ username: String) async throws(StoreFailure) -> Bool {
+    guard username.isStorableName else { return false }
+    return try await database.query(Self.setDisabled, [.text(username), .bool(isDisabled)]).count == 1
+  }
+
+  private static func account(_ row: PostgresRow) throws(PostgresError) -> Account {
+    Account(
+      subject: Subject(try row.text(0)), username: try row.text(1), passwordHash: try row.text(2),
+      isDisabled: try row.bool(3))
+  }
+}
+
+extension String {
+  /// Whether a name that a stranger sent can stand in the database at all; others are answered without asking it. PostgreSQL
+  /// keeps no NUL in text, and no name of ours has more than 256 bytes.
+  var isStorableName: Bool { utf8.count <= 256 && !utf8.contains(0) }
+}

@@ -1,0 +1,15 @@
+/// One step of the schema, embedded in the binary so that program and schema travel together.
+public struct SchemaMigration: Sendable {
+  /// Steps are applied in ascending order, each once, and never edited afterwards: the database keeps their checksums.
+  public let number: Int
+  /// The name of its file.
+  public let name: String
+  public let sql: String
+}
+
+/// Every step, in order. A new one is a new file of this folder, named in `Package.swift` and listed here.
+public let schemaMigrations: [SchemaMigration] = [
+  SchemaMigration(number: 1, name: "0001_initial.sql", sql: text(PackageResources._001_initial_sql))
+]
+
+private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
