@@ -19,6 +19,25 @@ public struct AuthorizationCode: Sendable, Equatable {
   /// Source: OpenID Connect Core §3.1.2.1.
   public var nonce: String?
   public var expiresAt: Timestamp
+
+  public init(
+    id: Locator, family: Locator, client: ClientID, redirectURI: String, isRedirectURIRequired: Bool,
+    challenge: ProofKey.Challenge?, scope: ScopeSet, resources: [String], subject: Subject, authenticatedAt: Timestamp,
+    nonce: String?, expiresAt: Timestamp
+  ) {
+    self.id = id
+    self.family = family
+    self.client = client
+    self.redirectURI = redirectURI
+    self.isRedirectURIRequired = isRedirectURIRequired
+    self.challenge = challenge
+    self.scope = scope
+    self.resources = resources
+    self.subject = subject
+    self.authenticatedAt = authenticatedAt
+    self.nonce = nonce
+    self.expiresAt = expiresAt
+  }
 }
 
 /// Seals codes and opens them.

@@ -1,5 +1,8 @@
 /// What the server allows every grant, whatever a handler plans.
 public struct TokenPolicy: Sendable {
+  /// No access token lives longer, whatever the configuration says: what was revoked is remembered for this long.
+  public static let accessTokenLifetimeMax = Duration.seconds(24 * 3600)
+
   /// The issuer identifier. Source: RFC 8414 §2.
   public var issuer: String
   public var accessTokenFormat: AccessTokenFormat
@@ -30,7 +33,7 @@ public struct TokenPolicy: Sendable {
   /// What the plan asks for, within what the client and the server allow.
   func lifetime(_ planned: Duration?, for client: Client) -> Duration {
     let limit = client.accessTokenLifetime ?? accessTokenLifetime
-    return max(.seconds(1), min(planned ?? limit, limit))
+    return max(.seconds(1), min(planned ?? limit, limit, Self.accessTokenLifetimeMax))
   }
 
   /// - Throws: `invalid_scope` or `invalid_target` when more is asked for than the client is registered for.

@@ -1,0 +1,56 @@
+import Cryptography
+
+/// Checks who signs in. Source: RFC 6749 §10.10 on guessing; OWASP on account enumeration.
+public struct PasswordVerifier: Sendable {
+  public enum Outcome: Sendable {
+    case verified(Account)
+    /// Unknown, disabled or wrong: which one is not told, by nothing and by no delay.
+    case refused
+    /// Too many failures; the same for a right and a wrong password. Seconds.
+    case limited(retryAfter: Int)
+  }
+
+  /// Longer ones are refused unread. UTF-8 bytes.
+  public static let usernameByteCountMax = 256
+  public static let passwordByteCountMax = 1024
+
+  private let accounts: any AccountDirectory
+  private let secrets: SecretVerification
+  private let limiter: any AttemptLimiter
+  private let audit: any AuditLog
+  private let clock: any WallClock
+
+  public init(
+    accounts: any AccountDirectory, secrets: SecretVerification, limiter: any AttemptLimiter, audit: any AuditLog,
+    clock: any WallClock
+  ) {
+    self.accounts = accounts
+    self.secrets = secrets
+    self.limiter = limiter
+    self.audit = audit
+    self.clock = clock
+  }
+
+  /// - Throws: when the directory does not answer, or too many passwords wait to be checked.
+  public func verify(username: String, password: Secret, remoteAddress: String) async throws(StoreFailure) -> Outcome {
+    let now = clock.now
+    guard username.utf8.count <= Self.usernameByteCountMax, password.count <= Self.passwordByteCountMax else { return .refused }
+    let subjects: [AttemptSubject] = [.account(username), .source(remoteAddress)]
+    if let seconds = limiter.wait(subjects, at: now) { return limited(seconds, at: now, remoteAddress) }
+
+    let account = try await accounts.account(username: username).flatMap { $0.isDisabled ? nil : $0 }
+    let isGenuine = try await secrets.matches(password: password, hash: account?.passwordHash)
+    if let seconds = limiter.settle(subjects, succeeded: isGenuine, at: now) { return limited(seconds, at: now, remoteAddress) }
+    guard isGenuine, let account else {
+      audit.record(AuditEvent(.signInRefused, at: now, remoteAddress: remoteAddress))
+      return .refused
+    }
+    audit.record(AuditEvent(.signedIn, at: now, subject: account.subject, remoteAddress: remoteAddress))
+    return .verified(account)
+  }
+
+  private func limited(_ seconds: Int, at now: Timestamp, _ remoteAddress: String) -> Outcome {
+    audit.record(AuditEvent(.attemptLimited, at: now, remoteAddress: remoteAddress))
+    return .limited(retryAfter: seconds)
+  }
+}

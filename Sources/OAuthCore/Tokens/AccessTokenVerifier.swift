@@ -1,0 +1,114 @@
+import Cryptography
+import JSON
+
+/// Finds out what an access token says, whatever its format. Used by introspection and, on a cache miss, by the gateway.
+public struct AccessTokenVerifier: Sendable {
+  private let issuer: String
+  private let handles: HandleMint
+  private let store: any TokenStore
+  private let clients: any ClientDirectory
+  private let signingKeys: SigningKeys
+  private let revocations: RevocationSet
+  private let clock: any WallClock
+
+  public init(
+    issuer: String, handles: HandleMint, store: any TokenStore, clients: any ClientDirectory, signingKeys: SigningKeys,
+    revocations: RevocationSet, clock: any WallClock
+  ) {
+    self.issuer = issuer
+    self.handles = handles
+    self.store = store
+    self.clients = clients
+    self.signingKeys = signingKeys
+    self.revocations = revocations
+    self.clock = clock
+  }
+
+  /// - Parameter token: as the bearer presented it; any bytes.
+  /// - Returns: nil unless this server issued the token, it has not expired, and neither it, its family nor its client was
+  ///   ended.
+  /// - Throws: when the store is needed and does not answer. A JWT that was made while this process listened for
+  ///   revocations does not need it.
+  public func verify(_ token: [UInt8]) async throws(StoreFailure) -> TokenFacts? {
+    token.first == UInt8(ascii: "p") ? try await verifyOpaque(token) : try await verifyJWT(token)
+  }
+
+  // MARK: Opaque
+
+  private func verifyOpaque(_ token: [UInt8]) async throws(StoreFailure) -> TokenFacts? {
+    let read = token.withUnsafeBytes { text -> (Locator, Digest256)? in
+      guard handles.verifyTag(text, .accessToken) else { return nil }
+      return HandleLayout.locatorAndHash(text, .accessToken)
+    }
+    guard let (locator, secretHash) = read,
+      let stored = try await store.accessToken(locator, at: clock.now), stored.secretHash == secretHash,
+      try await isEnabled(stored.authorization.client)
+    else { return nil }
+    return TokenFacts(
+      authorization: stored.authorization, family: stored.family, locator: locator, issuedAt: locator.createdAt,
+      expiresAt: stored.expiresAt, secretHash: secretHash)
+  }
+
+  private func isEnabled(_ client: ClientID) async throws(StoreFailure) -> Bool {
+    try await clients.client(client)?.isDisabled == false
+  }
+
+  // MARK: JWT
+
+  private func verifyJWT(_ token: [UInt8]) async throws(StoreFailure) -> TokenFacts? {
+    guard let facts = signedFacts(token) else { return nil }
+    if revocations.mayHaveChanged(facts.client, since: facts.locator.createdAt), try await !isEnabled(facts.client) { return nil }
+    switch revocations.answer(token: facts.locator, family: facts.family) {
+    case .clear: return facts
+    case .revoked: return nil
+    case .unknown: return try await store.isRevoked(jwtID: facts.locator, family: facts.family) ? nil : facts
+    }
+  }
+
+  /// What the signature vouches for. Source: RFC 9068 §4; RFC 8725 §3.
+  func signedFacts(_ token: [UInt8]) -> TokenFacts? {
+    guard token.count <= AccessTokenJWT.byteCountMax, let text = String(validating: token, as: UTF8.self) else { return nil }
+    let expectation = JWTExpectation(type: AccessTokenJWT.type, issuer: issuer, audiences: nil)
+    guard
+      let jwt = try? JWT.verify(text, with: signingKeys.verifying, expecting: expectation, now: clock.now.seconds),
+      let subject = jwt.claims["sub"]?.string, let client = jwt.claims["client_id"]?.string,
+      let scopeText = jwt.claims["scope"]?.string,
+      let scope = scopeText.isEmpty ? ScopeSet() : ScopeSet(parameter: scopeText),
+      let issuedAt = jwt.claims["iat"]?.integer, let expiresAt = jwt.claims["exp"]?.integer,
+      let id = locator(jwt.claims["jti"]), let audience = audience(jwt.claims["aud"])
+    else { return nil }
+    let familyClaim = jwt.claims[AccessTokenJWT.familyClaim]
+    let family = locator(familyClaim)
+    guard familyClaim == nil || family != nil else { return nil }
+    return TokenFacts(
+      authorization: Authorization(
+        subject: Subject(subject), client: ClientID(client), scope: scope, audience: audience,
+        authenticatedAt: jwt.claims["auth_time"]?.integer.map { Timestamp(seconds: $0) },
+        claims: AccessTokenJWT.grantClaims(jwt.claims)),
+      family: family, locator: id, issuedAt: Timestamp(seconds: issuedAt), expiresAt: Timestamp(seconds: expiresAt),
+      secretHash: SHA256.digest(token))
+  }
+
+  private func locator(_ claim: JSON?) -> Locator? {
+    claim?.string.flatMap { Base64URL.decode($0) }.flatMap { Locator(bytes: $0) }
+  }
+
+  /// Without the issuer itself, which stands for "no resource was named".
+  private func audience(_ claim: JSON?) -> [String]? {
+    guard let claim, let audience = claim.string.map({ [$0] }) ?? claim.strings else { return nil }
+    return audience == [issuer] ? [] : audience
+  }
+}
+
+extension AccessTokenJWT {
+  private static let ownClaims: Set<String> = [
+    "iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti", "auth_time", familyClaim,
+  ]
+
+  /// The claims that a grant added.
+  static func grantClaims(_ claims: JSONObject) -> JSONObject {
+    var added = JSONObject()
+    for (name, value) in claims.members where !ownClaims.contains(name) { added[name] = value }
+    return added
+  }
+}
