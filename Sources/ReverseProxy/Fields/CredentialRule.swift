@@ -28,23 +28,7 @@ public enum CredentialRule: Sendable, Hashable {
     case .apiKey(_, let key): return key
     case .basic(let username, let password):
       let pair = Array(username.utf8) + [UInt8(ascii: ":")] + password.exposedBytes
-      return Secret(bytes: Array("Basic ".utf8) + base64(pair))
+      return Secret("Basic " + Base64.encode(pair))
     }
   }
-}
-
-/// Source: RFC 4648 §4.
-func base64(_ bytes: [UInt8]) -> [UInt8] {
-  let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-  var output: [UInt8] = []
-  output.reserveCapacity((bytes.count + 2) / 3 * 4)
-  for start in stride(from: 0, to: bytes.count, by: 3) {
-    let group = bytes[start..<min(start + 3, bytes.count)]
-    var word = 0
-    for offset in 0..<3 { word = word << 8 | (offset < group.count ? Int(group[start + offset]) : 0) }
-    for position in 0..<4 {
-      output.append(position <= group.count ? alphabet[word >> (18 - 6 * position) & 63] : UInt8(ascii: "="))
-    }
-  }
-  return output
 }

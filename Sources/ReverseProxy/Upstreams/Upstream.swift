@@ -2,30 +2,20 @@
 /// is the side away from the caller.)
 public struct Upstream: Sendable, Hashable {
   public var name: String
-  /// At least one.
+  /// At least one; used in turn.
   public var servers: [Origin]
-  public var balance: Balance
   public var timeouts: Timeouts
   /// Whether `http` to a server beyond loopback was accepted in so many words.
   public var allowsPlaintext: Bool
 
   public init(
-    name: String, servers: [Origin], balance: Balance = .roundRobin, timeouts: Timeouts = Timeouts(),
-    allowsPlaintext: Bool = false
+    name: String, servers: [Origin], timeouts: Timeouts = Timeouts(), allowsPlaintext: Bool = false
   ) {
     precondition(!servers.isEmpty, "an upstream has a server")
     self.name = name
     self.servers = servers
-    self.balance = balance
     self.timeouts = timeouts
     self.allowsPlaintext = allowsPlaintext
-  }
-
-  /// Which server gets the next request.
-  public enum Balance: String, Sendable, CaseIterable {
-    case roundRobin = "round_robin"
-    /// The one with the fewest requests under way on this loop.
-    case leastRequests = "least_requests"
   }
 
   public struct Timeouts: Sendable, Hashable {

@@ -1,0 +1,172 @@
+import Broker
+import Cryptography
+import OAuthCore
+import ReverseProxy
+
+/// The scopes that some token can have: those the file describes, and those its machine clients have.
+struct KnownScopes {
+  let names: [String]
+
+  init(declared: [ScopeDescription], clients: [Client]) {
+    names = declared.map(\.scope.rawValue) + clients.flatMap { $0.scopes.scopes.map(\.rawValue) }
+  }
+}
+
+extension YAMLValue {
+  func clients(scopes: [ScopeDescription]?, grants: [GrantType]) -> [Client]? {
+    var seen: Set<ClientID> = []
+    return list { value in
+      value.section { section in
+        let id = section.required("id") { $0.clientID }
+        if let id, !seen.insert(id).inserted { section.member("id")?.fault("there are two clients \"\(id)\"") }
+        return section.client(id: id, scopes: scopes, grants: grants)
+      }
+    }
+  }
+
+  /// Visible ASCII without a colon: it separates client and secret in Basic credentials, and subjects of accounts hold one,
+  /// so no client can be taken for a user (RFC 9700 §4.15).
+  private var clientID: ClientID? {
+    guard let text else { return nil }
+    let isLegal = text.utf8.count <= 128 && text.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ":") }
+    return isLegal ? ClientID(text) : fault("\(path) must be at most 128 visible ASCII characters without a colon")
+  }
+
+  /// A secret that guards a door: short ones can be guessed.
+  func secret(bytesMin: Int) -> Secret? {
+    guard let secret else { return nil }
+    guard secret.count >= bytesMin else {
+      return fault("\(path) must have at least \(bytesMin) characters; make one with: openssl rand -base64 32")
+    }
+    return secret
+  }
+
+  /// Source: RFC 6749 §3.1.2; RFC 8252 §7.1 (private-use schemes), §7.3 (loopback).
+  var redirectURI: String? {
+    guard let text else { return nil }
+    guard text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }), let colon = text.firstIndex(of: ":") else {
+      return fault("\(path) must be an absolute URI")
+    }
+    guard !text.contains("#") else { return fault("\(path) must not have a fragment (RFC 6749 §3.1.2)") }
+    switch text[..<colon].lowercased() {
+    case "https":
+      guard EndpointURL(text) != nil else { return fault("\(path) is not a well-formed https URL") }
+    case "http":
+      guard let url = EndpointURL(text) else { return fault("\(path) is not a well-formed http URL") }
+      guard Origin(scheme: .http, host: url.host, port: url.port).isLoopback else {
+        return fault("\(path): http:// is for loopback addresses only (RFC 8252 §7.3); use https://")
+      }
+    case let scheme:
+      // A reverse domain name has a dot; `javascript:` and `data:` have none.
+      let isPrivateUse = scheme.contains(".") && scheme.utf8.first.map { (0x61...0x7a).contains($0) } == true
+        && scheme.utf8.allSatisfy { (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || [0x2b, 0x2d, 0x2e].contains($0) }
+      guard isPrivateUse else {
+        return fault("\(path): the scheme must be https, http on loopback, or a reverse domain name such as com.example.app (RFC 8252 §7.1)")
+      }
+    }
+    return text
+  }
+
+  fileprivate var scope: Scope? {
+    guard let text else { return nil }
+    return Scope(text) ?? fault("\(path): \"\(text)\" is no scope (RFC 6749 §3.3)")
+  }
+
+  /// `resource` values. Source: RFC 8707 §2: absolute, without fragment.
+  var audience: String? {
+    guard let text else { return nil }
+    let isAbsolute = text.firstIndex(of: ":").map { $0 > text.startIndex } ?? false
+    guard isAbsolute, !text.contains("#"), text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+      return fault("\(path) must be an absolute URI without fragment (RFC 8707 §2)")
+    }
+    return text
+  }
+}
+
+extension Section {
+  fileprivate func client(id: ClientID?, scopes: [ScopeDescription]?, grants: [GrantType]) -> Client? {
+    let name = optional("name") { $0.text }
+    let secretValue = member("secret")
+    let secret = secretValue?.secret(bytesMin: Section.clientSecretBytesMin)
+    let authentication = optional("authentication", default: secretValue == nil ? .none : .clientSecretBasic) { value in
+      value.choice(
+        ClientAuthenticationMethod.allCases.map { ($0.rawValue, $0) }, unavailable: ["private_key_jwt", "tls_client_auth"])
+    }
+    let clientGrants = required("grants") { $0.uniqueList { $0.grantType(among: grants, "is switched on under grants") } }
+    let redirectURIs = optional("redirect_uris", default: []) { $0.uniqueList { $0.redirectURI } }
+    let needsConsent = clientGrants?.contains(.authorizationCode) == true
+    let clientScopes = optional("scopes", default: []) { value in
+      value.uniqueList { $0.clientScope(declared: needsConsent ? scopes : nil) }
+    }
+    let audiences = optional("audiences", default: []) { $0.uniqueList { $0.audience } }
+    var format: AccessTokenFormat?
+    var lifetime: Duration?
+    optional("access_token") { value in
+      value.section { section -> Void? in
+        format = section.optional("format") { $0.choice(AccessTokenFormat.self) }
+        lifetime = section.optional("lifetime") { $0.accessLifetime }
+        return ()
+      }
+    }
+
+    guard let authentication, let clientGrants, let redirectURIs else { return nil }
+    if authentication != .none && secretValue == nil {
+      fault("\(value.path): authentication \(authentication.rawValue) needs a secret")
+    }
+    if authentication == .none && secretValue != nil {
+      fault("\(value.path): a client with a secret cannot have authentication none")
+    }
+    if clientGrants.contains(.clientCredentials) && authentication == .none {
+      fault("\(value.path): client_credentials is for clients with a secret (RFC 6749 §4.4)")
+    }
+    if needsConsent && redirectURIs.isEmpty {
+      fault("\(value.path): authorization_code needs redirect_uris (RFC 9700 §2.1)")
+    }
+    guard let id, let clientScopes, let audiences else { return nil }
+    return Client(
+      id: id, name: name ?? id.rawValue, authentication: authentication,
+      // Nothing of the file is kept at rest, so the digest is not stretched: what could steal it has the secret already.
+      secrets: secret.map { [.sha256(SHA256.digest($0))] } ?? [],
+      grants: Set(clientGrants), redirectURIs: redirectURIs, scopes: ScopeSet(clientScopes), audiences: audiences,
+      accessTokenFormat: format, accessTokenLifetime: lifetime, isConfigured: true)
+  }
+
+  /// A secret that a person can choose and nobody can guess in the time the failure limits leave.
+  private static let clientSecretBytesMin = 16
+}
+
+extension YAMLValue {
+  /// - Parameter declared: the scopes that the consent page can explain; nil when nobody is asked.
+  fileprivate func clientScope(declared: [ScopeDescription]?) -> Scope? {
+    guard let scope else { return nil }
+    guard let declared, !declared.contains(where: { $0.scope == scope }) else { return scope }
+    return fault(
+      "scope \"\(scope)\" is not declared under scopes, so the consent page could not explain it"
+        + didYouMean(scope.rawValue, among: declared.map(\.scope.rawValue)))
+  }
+
+  var accounts: [Account]? {
+    var seen: Set<String> = []
+    return list { value in
+      value.section { section in
+        let username = section.required("username") { $0.text }
+        let hash = section.required("password_hash", "make one with: postern account create") { $0.passwordHash }
+        if let username, !seen.insert(username).inserted {
+          section.member("username")?.fault("there are two accounts \"\(username)\"")
+        }
+        guard let username, let hash else { return nil }
+        // The colon keeps accounts and clients apart: no client id of the file has one.
+        return Account(subject: Subject("user:\(username)"), username: username, passwordHash: hash, isConfigured: true)
+      }
+    }
+  }
+
+  private var passwordHash: String? {
+    guard let (secret, _) = secretOrLiteral else { return nil }
+    let text = secret.exposedText
+    guard Scrypt.isWellFormed(text) else {
+      return fault("\(path) must be a PHC string such as $scrypt$ln=14,r=8,p=1$salt$hash")
+    }
+    return text
+  }
+}

@@ -1,0 +1,77 @@
+import Broker
+import OAuthCore
+import ReverseProxy
+
+extension YAMLValue {
+  var providers: Declarations<Provider>? {
+    var declarations = Declarations<Provider>()
+    _ = members { name, _, value in
+      let provider = value.section { $0.provider(ProviderID(name)) }
+      declarations.add(name, provider)
+      return provider
+    }
+    return declarations
+  }
+
+  fileprivate var providerClient: ProviderClient? {
+    section { section in
+      let id = section.required("id") { $0.text }
+      let secret = section.required("secret") { $0.secret }
+      let authentication = section.optional("authentication", default: .basic) { value in
+        value.choice(
+          ProviderClient.Authentication.allCases.map { ($0.rawValue, $0) },
+          unavailable: ["private_key_jwt", "tls_client_auth", "none"])
+      }
+      guard let id, let secret, let authentication else { return nil }
+      return ProviderClient(id: id, secret: secret, authentication: authentication)
+    }
+  }
+
+  fileprivate var endpointURL: EndpointURL? {
+    guard let text else { return nil }
+    return EndpointURL(text) ?? fault("\(path) must be an absolute http or https URL, not \"\(text)\"")
+  }
+
+  /// A host without port, lower case.
+  var hostName: String? {
+    guard let text else { return nil }
+    guard Origin.isHostName(text) || IPAddress(text) != nil else {
+      return fault("\(path) must be a host name or an address, without scheme and port, not \"\(text)\"")
+    }
+    return text.lowercased()
+  }
+}
+
+extension Section {
+  fileprivate func provider(_ id: ProviderID) -> Provider? {
+    unavailable("issuer", "authorization_endpoint", "rotation", "release")
+    let endpoint = required("token_endpoint") { $0.endpointURL }
+    let client = required("client") { $0.providerClient }
+    let grant = required("grant") { value in
+      value.choice(
+        [("client_credentials", GrantType.clientCredentials)],
+        unavailable: ["authorization_code", "token_exchange", "jwt_bearer"])
+    }
+    let scopes = optional("scopes", default: []) { $0.uniqueList { $0.text } }
+    let allowedHosts = required("allowed_hosts", "the only hosts that this provider's tokens are sent to") { value in
+      value.uniqueList { $0.hostName }
+    }
+    var allowHTTP = false
+    var allowPrivateAddresses = false
+    optional("development") { value in
+      value.section { section -> Void? in
+        allowHTTP = section.optional("allow_http") { $0.boolean } ?? false
+        allowPrivateAddresses = section.optional("allow_private_addresses") { $0.boolean } ?? false
+        return ()
+      }
+    }
+    if let endpoint, endpoint.scheme == .http, !allowHTTP {
+      member("token_endpoint")?.fault(
+        "\(value.path): the client secret would travel in clear; use https, or development: { allow_http: true }")
+    }
+    guard let endpoint, let client, grant != nil, let scopes, let allowedHosts else { return nil }
+    return Provider(
+      id: id, tokenEndpoint: endpoint, client: client, scopes: scopes, allowedHosts: allowedHosts, allowHTTP: allowHTTP,
+      allowPrivateAddresses: allowPrivateAddresses)
+  }
+}

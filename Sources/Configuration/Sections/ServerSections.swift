@@ -1,0 +1,110 @@
+import Cryptography
+import OAuthCore
+import ReverseProxy
+
+extension YAMLValue {
+  /// Source: RFC 8414 §2: https, no query, no fragment. Plain http is for loopback.
+  var issuer: Origin? {
+    guard let text else { return nil }
+    let origin: Origin
+    do { origin = try Origin(text) } catch { return fault("issuer: \(error.description)") }
+    guard origin.scheme == .https || origin.isLoopback else {
+      return fault("issuer must begin with https://; http:// is for loopback addresses only")
+    }
+    // Issuers are compared as strings (RFC 9207 §2.4), so there is one way to write it.
+    guard origin.description == text else { return fault("issuer must be written \"\(origin)\"") }
+    return origin
+  }
+
+  var listeners: [ListenAddress]? {
+    let listeners = uniqueList { value in
+      value.section { listener in
+        listener.unavailable("tls")
+        return listener.required("address") { $0.listenAddress }
+      }
+    }
+    if let listeners, listeners.isEmpty { return fault("listen must have an address") }
+    return listeners
+  }
+
+  var listenAddress: ListenAddress? {
+    guard let text else { return nil }
+    return ListenAddress(text) ?? fault("\(path) must be an IP address and a port such as 0.0.0.0:8443, not \"\(text)\"")
+  }
+
+  var addressBlock: AddressBlock? {
+    guard let text else { return nil }
+    return AddressBlock(text)
+      ?? fault("\(path) must be an address or a block such as 10.0.0.0/8 (with zeros behind the prefix), not \"\(text)\"")
+  }
+
+  /// A connection string without password may stand in the file.
+  var databaseURI: Secret? {
+    guard let (secret, isLiteral) = secretOrLiteral else { return nil }
+    let text = secret.exposedText
+    guard text.hasPrefix("postgresql://") || text.hasPrefix("postgres://") || text.contains("=") else {
+      return fault("database must be a libpq connection string such as postgresql://user@host/name")
+    }
+    let authority = text.split(separator: "//", maxSplits: 1).dropFirst().first?.prefix { $0 != "/" && $0 != "?" }
+    let userInformation = authority.flatMap { part in part.lastIndex(of: "@").map { part[..<$0] } }
+    if isLiteral, userInformation?.contains(":") == true || text.lowercased().contains("password") {
+      return fault("database: a password does not stand in the file; write \"${env:NAME}\" or \"${file:/path}\"")
+    }
+    return secret
+  }
+
+  /// Secrets of 32 random bytes in base64.
+  var keyRing: KeyRing? {
+    section { keys -> KeyRing? in
+      let active = keys.required("active", "the id of the key that seals from now on") { $0.text }
+      let ring = keys.required("ring") { value in
+        value.list { entry in
+          entry.section { key -> (id: String, secret: Secret)? in
+            let id = key.required("id") { $0.text }
+            let secret = key.required("secret") { $0.keySecret }
+            guard let id, let secret else { return nil }
+            return (id, secret)
+          }
+        }
+      }
+      guard let active, let ring else { return nil }
+      do throws(KeyRingError) {
+        return try KeyRing(active: active, keys: ring)
+      } catch {
+        if case .activeKeyMissing = error {
+          return keys.member("active")?.fault("keys: \(error)\(didYouMean(active, among: ring.map(\.id)))")
+        }
+        return fault("keys: \(error)")
+      }
+    }
+  }
+
+  private var keySecret: Secret? {
+    guard let secret else { return nil }
+    guard let bytes = Base64.decode(secret.exposedBytes), bytes.count == 32 else {
+      return fault("\(path) must be exactly 32 bytes in base64; make one with: openssl rand -base64 32")
+    }
+    return Secret(bytes: bytes)
+  }
+
+  var limits: Limits? {
+    section { section in
+      let defaults = Limits()
+      let requestLine = section.optional("request_line", default: defaults.requestLineBytesMax) { $0.byteCount(in: 1024...65_536) }
+      let fieldBytes = section.optional("field_bytes", default: defaults.fieldBytesMax) { $0.byteCount(in: 4096...1_048_576) }
+      let fieldCount = section.optional("field_count", default: defaults.fieldCountMax) { $0.count(in: 16...1000) }
+      let headerTimeout = section.optional("header_timeout", default: defaults.headerTimeout) { $0.duration(in: .seconds(1) ... .seconds(600)) }
+      let idleTimeout = section.optional("idle_timeout", default: defaults.idleTimeout) { $0.duration(in: .seconds(1) ... .seconds(3600)) }
+      let bodyRate = section.optional("minimum_body_rate", default: defaults.minimumBodyRate) { $0.byteRate(in: 1...(1 << 30)) }
+      guard let requestLine, let fieldBytes, let fieldCount, let headerTimeout, let idleTimeout, let bodyRate else { return nil }
+      var limits = Limits()
+      limits.requestLineBytesMax = requestLine
+      limits.fieldBytesMax = fieldBytes
+      limits.fieldCountMax = fieldCount
+      limits.headerTimeout = headerTimeout
+      limits.idleTimeout = idleTimeout
+      limits.minimumBodyRate = bodyRate
+      return limits
+    }
+  }
+}

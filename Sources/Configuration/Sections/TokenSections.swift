@@ -1,0 +1,69 @@
+import OAuthCore
+
+extension YAMLValue {
+  var tokenSettings: TokenSettings? {
+    section { section in
+      var settings = TokenSettings()
+      section.optional("access") { value in
+        value.section { access -> Void? in
+          if let format = access.optional("format", { $0.choice(AccessTokenFormat.self) }) { settings.accessFormat = format }
+          if let lifetime = access.optional("lifetime", { $0.accessLifetime }) { settings.accessLifetime = lifetime }
+          return ()
+        }
+      }
+      section.optional("code") { value in
+        value.section { code -> Void? in
+          let lifetime = code.optional("lifetime") { $0.duration(in: .seconds(1) ... .seconds(60)) }
+          if let lifetime { settings.codeLifetime = lifetime }
+          return ()
+        }
+      }
+      section.optional("refresh") { value in
+        value.section { refresh -> Void? in
+          let year = Duration.seconds(365 * 86_400)
+          if let idle = refresh.optional("idle", { $0.duration(in: .seconds(60)...year) }) { settings.refreshIdle = idle }
+          if let absolute = refresh.optional("absolute", { $0.duration(in: .seconds(60)...year) }) {
+            settings.refreshAbsolute = absolute
+          }
+          if let grace = refresh.optional("grace", { $0.duration(in: .zero ... .seconds(300)) }) { settings.refreshGrace = grace }
+          if settings.refreshIdle > settings.refreshAbsolute {
+            refresh.fault("\(value.path): idle must not be longer than absolute")
+          }
+          return ()
+        }
+      }
+      return settings
+    }
+  }
+
+  /// Longer than a day is what refresh tokens are for.
+  var accessLifetime: Duration? { duration(in: .seconds(1) ... .seconds(86_400)) }
+
+  var scopeDescriptions: [ScopeDescription]? {
+    members { name, key, value in
+      guard let scope = Scope(name) else {
+        return key.fault("\"\(name)\" is no scope: visible ASCII without space, quote and backslash (RFC 6749 §3.3)")
+      }
+      return value.text.map { ScopeDescription(scope: scope, text: $0) }
+    }
+  }
+
+  /// The grants that are switched on, in the file's order.
+  func enabledGrants(of registered: [GrantType]) -> [GrantType]? {
+    uniqueList { value in
+      if case .mapping = value.node { return value.fault("external grants are not available in this version") }
+      return value.grantType(among: registered, "is registered")
+    }
+  }
+
+  /// - Parameter condition: how a grant comes to be among `grants`, for the message.
+  func grantType(among grants: [GrantType], _ condition: String) -> GrantType? {
+    guard let text else { return nil }
+    if let grant = grants.first(where: { $0.rawValue == text }) { return grant }
+    // Source: RFC 9700 §2.1.2, §2.4.
+    if ["password", "implicit"].contains(text) {
+      return fault("the \(text) grant is not offered (RFC 9700 §2); use authorization_code with PKCE")
+    }
+    return fault("no grant \"\(text)\" \(condition)\(didYouMean(text, among: grants.map(\.rawValue)))")
+  }
+}

@@ -1,0 +1,47 @@
+import ReverseProxy
+
+extension YAMLValue {
+  var upstreams: Declarations<Upstream>? {
+    var declarations = Declarations<Upstream>()
+    _ = members { name, _, value in
+      let upstream = value.section { $0.upstream(name) }
+      declarations.add(name, upstream)
+      return upstream
+    }
+    return declarations
+  }
+
+  fileprivate func server(allowsPlaintext: Bool) -> Origin? {
+    guard let text else { return nil }
+    let origin: Origin
+    do { origin = try Origin(text) } catch { return fault("\(path): \(error.description)") }
+    if origin.scheme == .https { return fault("\(path): https to upstreams is not available in this version") }
+    guard origin.isLoopback || allowsPlaintext else {
+      return fault("\(path): credentials would travel in clear to \(origin.host); use https, or say plaintext: allow")
+    }
+    return origin
+  }
+
+  fileprivate var upstreamTimeouts: Upstream.Timeouts? {
+    section { section in
+      let range = Duration.milliseconds(1) ... .seconds(3600)
+      var timeouts = Upstream.Timeouts()
+      if let connect = section.optional("connect", { $0.duration(in: range) }) { timeouts.connect = connect }
+      if let head = section.optional("response_head", { $0.duration(in: range) }) { timeouts.responseHead = head }
+      if let idle = section.optional("idle", { $0.duration(in: range) }) { timeouts.idle = idle }
+      return timeouts
+    }
+  }
+}
+
+extension Section {
+  fileprivate func upstream(_ name: String) -> Upstream? {
+    unavailable("balance", "health")
+    let plaintext = optional("plaintext") { $0.choice([("allow", true)]) } ?? false
+    let servers = required("servers") { $0.uniqueList { $0.server(allowsPlaintext: plaintext) } }
+    let timeouts = optional("timeouts", default: Upstream.Timeouts()) { $0.upstreamTimeouts }
+    if let servers, servers.isEmpty { fault("\(value.path): servers must have one at least") }
+    guard let servers, !servers.isEmpty, let timeouts else { return nil }
+    return Upstream(name: name, servers: servers, timeouts: timeouts, allowsPlaintext: plaintext)
+  }
+}
