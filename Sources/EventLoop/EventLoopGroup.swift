@@ -29,20 +29,3 @@ public final class EventLoopGroup: Sendable {
     for thread in running { pthread_join(thread, nil) }
   }
 }
-
-private final class ThreadBody: Sendable {
-  let run: @Sendable () -> Void
-  init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-}
-
-func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
-  var thread = pthread_t()
-  let context = Unmanaged.passRetained(ThreadBody(body)).toOpaque()
-  let status = pthread_create(&thread, nil, { context in
-    // SAFETY: balances the `passRetained` above; the thread is the only one to take it.
-    Unmanaged<ThreadBody>.fromOpaque(context!).takeRetainedValue().run()
-    return nil
-  }, context)
-  precondition(status == 0, "no thread could be started")
-  return thread
-}

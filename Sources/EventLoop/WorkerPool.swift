@@ -13,7 +13,7 @@ public final class WorkerPool: Sendable {
   }
 
   private let queue = Mutex(Queue())
-  private let available: SemaphoreBox
+  private let available: Semaphore
   private let threadCountMax: Int
   private let waitingCountMax: Int
 
@@ -23,7 +23,7 @@ public final class WorkerPool: Sendable {
   public init(threads: Int = 2, waiting: Int = 256) {
     threadCountMax = threads
     waitingCountMax = waiting
-    available = SemaphoreBox()
+    available = Semaphore()
   }
 
   /// Runs `body` on a pool thread and returns to the caller's executor with its result.
@@ -57,17 +57,4 @@ public final class WorkerPool: Sendable {
       body()
     }
   }
-}
-
-/// A POSIX semaphore with a stable address.
-private final class SemaphoreBox: @unchecked Sendable {
-  // SAFETY: POSIX semaphores may be used from any thread; the address never changes.
-  private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-  init() { sem_init(semaphore, 0, 0) }
-  deinit {
-    sem_destroy(semaphore)
-    semaphore.deallocate()
-  }
-  func signal() { sem_post(semaphore) }
-  func wait() { while sem_wait(semaphore) != 0 {} }
 }
