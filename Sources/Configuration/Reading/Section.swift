@@ -66,7 +66,7 @@ final class Section {
 extension YAMLValue {
   /// Reads a mapping with the keys that `read` asks for.
   func section<Value>(_ read: (Section) -> Value?) -> Value? {
-    guard case .mapping(let mapping) = node else { return fault("\(path) must be a mapping, not \(kind)") }
+    guard case .mapping(let mapping) = node else { return fault("\(path.isEmpty ? "the file" : path) must be a mapping, not \(kind)") }
     let section = Section(value: self, mapping: mapping)
     let result = read(section)
     section.faultUnknownKeys()

@@ -1,0 +1,188 @@
+import Configuration
+import Testing
+
+/// Every case replaces one piece of the valid file and expects exactly these faults, with line and column.
+@Suite("Configuration faults")
+struct ConfigurationFaultTests {
+  typealias Case = (piece: String, replacement: String, faults: String)
+
+  static let structure: [Case] = [
+    ("issuer:", "isuer:", "postern.yaml:1:1: \"issuer\" is missing; the URL that tokens and metadata name\npostern.yaml:1:1: unknown key \"isuer\"; did you mean \"issuer\"?"),
+    ("listen:", "colour: red\nlisten:", "postern.yaml:2:1: unknown key \"colour\""),
+    ("redirect_uris:", "redirect_uri:", "postern.yaml:12:5: clients[0]: authorization_code needs redirect_uris (RFC 9700 §2.1)\npostern.yaml:15:5: unknown key \"redirect_uri\" in clients[0]; did you mean \"redirect_uris\"?"),
+    ("    upstream: api", "    upstraem: api", "postern.yaml:33:5: routes[0]: \"upstream\" is missing\npostern.yaml:37:5: unknown key \"upstraem\" in routes[0]; did you mean \"upstream\"?"),
+    ("methods: [GET]", "methods: GET", "postern.yaml:34:41: routes[0].match.methods must be a list, not a single value"),
+    ("match: { path: /photos/**, methods: [GET] }", "match: /photos/**", "postern.yaml:34:12: routes[0].match must be a mapping, not a single value"),
+    ("issuer: https://auth.example.com", "issuer: [https://auth.example.com]", "postern.yaml:1:9: issuer must be a single value, not a list"),
+    ("issuer: https://auth.example.com", "issuer:", "postern.yaml:1:8: issuer must be a single value, not nothing"),
+    ("issuer: https://auth.example.com", "issuer: \"\"", "postern.yaml:1:9: issuer must not be empty"),
+    ("listen:\n  - address: 127.0.0.1:8080", "listen: []", "postern.yaml:2:9: listen must have an address"),
+    ("database: \"${env:DB}\"\n", "", "postern.yaml:1:1: \"database\" is missing; a libpq URI in \"${env:NAME}\""),
+    ("scopes: [photos.read]\n  - id", "scopes: [photos.read, photos.read]\n  - id", "postern.yaml:16:27: clients[0].scopes[1]: \"photos.read\" is listed twice"),
+  ]
+
+  static let references: [Case] = [
+    ("upstream: api", "upstream: apy", "postern.yaml:37:15: there is no upstream \"apy\"; did you mean \"api\"?"),
+    ("upstream: api", "upstream: warehouse", "postern.yaml:37:15: there is no upstream \"warehouse\""),
+    ("provider: vault", "provider: valt", "postern.yaml:36:55: there is no provider \"valt\"; did you mean \"vault\"?"),
+    ("require: { scopes: [photos.read] }", "require: { scopes: [photo.read] }", "postern.yaml:35:25: scope \"photo.read\" is not declared under scopes; did you mean \"photos.read\"?"),
+    ("    scopes: [photos.read]", "    scopes: [photos.red]", "postern.yaml:16:14: scope \"photos.red\" is not declared under scopes, so the consent page could not explain it; did you mean \"photos.read\"?"),
+    ("active: k1", "active: k2", "postern.yaml:6:11: keys: the active key 'k2' is not among the keys; did you mean \"k1\"?"),
+    ("grants: [client_credentials]", "grants: [client_credential]", "postern.yaml:19:14: no grant \"client_credential\" is switched on under grants; did you mean \"client_credentials\"?"),
+    ("grants: [client_credentials]", "grants: [password]", "postern.yaml:19:14: the password grant is not offered (RFC 9700 §2); use authorization_code with PKCE"),
+    ("scopes:\n", "grants: [authorization_code, refresh_token]\nscopes:\n", "postern.yaml:20:14: no grant \"client_credentials\" is switched on under grants"),
+    ("scopes:\n", "grants: [magic]\nscopes:\n", "postern.yaml:9:10: no grant \"magic\" is registered"),
+    ("allowed_hosts: [127.0.0.1]", "allowed_hosts: [api.vault.example]", "postern.yaml:36:55: provider \"vault\" does not let its tokens go to 127.0.0.1, a server of upstream \"api\"; add it to allowed_hosts if it may have them"),
+  ]
+
+  static let duplicates: [Case] = [
+    ("id: machine", "id: app", "postern.yaml:17:9: there are two clients \"app\""),
+    ("accounts:\n", "accounts:\n  - { username: alice, password_hash: \"${env:HASH}\" }\n", "postern.yaml:23:17: there are two accounts \"alice\""),
+    ("routes:\n", "routes:\n  - { name: photos, match: { path: /x }, upstream: api }\n", "postern.yaml:34:5: There are two routes named \"photos\"."),
+    ("routes:\n", "routes:\n  - { name: pics, match: { path: /photos/**, methods: [GET, PUT] }, upstream: api }\n", "postern.yaml:34:5: Routes \"pics\" and \"photos\" both serve GET /photos/**."),
+    ("    - { id: k1", "    - { id: k1, secret: \"${file:/secrets/k1}\" }\n    - { id: k1", "postern.yaml:6:3: keys: the key 'k1' is given twice"),
+    ("  photos.read: See", "  photos.read: A\n  photos.read: See", "postern.yaml:10:3: the key \"photos.read\" stands twice in one mapping"),
+  ]
+
+  static let secrets: [Case] = [
+    ("\"${env:APP_SECRET}\"", "hunter2hunter2hunter2", "postern.yaml:13:13: clients[0].secret: a secret does not stand in the file; write \"${env:NAME}\" or \"${file:/path}\" and put it there"),
+    ("${env:APP_SECRET}", "${env:MISSING}", "postern.yaml:13:13: clients[0].secret: the environment variable MISSING is not set"),
+    ("${env:APP_SECRET}", "${env:EMPTY}", "postern.yaml:13:13: clients[0].secret: the environment variable EMPTY is empty"),
+    ("${env:APP_SECRET}", "${env:SHORT}", "postern.yaml:13:13: clients[0].secret must have at least 16 characters; make one with: openssl rand -base64 32"),
+    ("${env:APP_SECRET}", "${vault:x}", "postern.yaml:13:13: clients[0].secret: \"${vault:x}\" is no reference; write \"${env:NAME}\" or \"${file:/absolute/path}\""),
+    ("${env:APP_SECRET}", "${env:APP_SECRET}x", "postern.yaml:13:13: clients[0].secret: \"${env:APP_SECRET}x\" is no reference; write \"${env:NAME}\" or \"${file:/absolute/path}\""),
+    ("${file:/secrets/k1}", "${file:secrets/k1}", "postern.yaml:8:25: keys.ring[0].secret: \"${file:secrets/k1}\" is no reference; write \"${env:NAME}\" or \"${file:/absolute/path}\""),
+    ("${file:/secrets/k1}", "${file:/secrets/none}", "postern.yaml:8:25: keys.ring[0].secret: the file /secrets/none cannot be read"),
+    ("${file:/secrets/k1}", "${file:/secrets/empty}", "postern.yaml:8:25: keys.ring[0].secret: the file /secrets/empty is empty"),
+    ("${file:/secrets/k1}", "${env:BAD_KEY}", "postern.yaml:8:25: keys.ring[0].secret must be exactly 32 bytes in base64; make one with: openssl rand -base64 32"),
+    ("${env:HASH}", "${env:NOT_HASH}", "postern.yaml:22:39: accounts[0].password_hash must be a PHC string such as $scrypt$ln=14,r=8,p=1$salt$hash"),
+    ("\"${env:DB}\"", "postgresql://u:pw@h/d", "postern.yaml:4:11: database: a password does not stand in the file; write \"${env:NAME}\" or \"${file:/path}\""),
+    ("\"${env:DB}\"", "host=h password=pw", "postern.yaml:4:11: database: a password does not stand in the file; write \"${env:NAME}\" or \"${file:/path}\""),
+    ("\"${env:DB}\"", "db.example", "postern.yaml:4:11: database must be a libpq connection string such as postgresql://user@host/name"),
+    ("id: app", "id: \"${env:APP_SECRET}\"", "postern.yaml:12:9: clients[0].id: references such as ${env:APP_SECRET} are for secrets only; write the value itself"),
+    ("{ kind: client_credentials, provider: vault }", "{ kind: api_key, header: X-Api-Key, secret: \"${env:SPLIT}\" }", "postern.yaml:36:61: routes[0].credential.secret must be visible ASCII, since it is sent as a header field"),
+  ]
+
+  static let values: [Case] = [
+    ("issuer: https://auth", "issuer: http://auth", "postern.yaml:1:9: issuer must begin with https://; http:// is for loopback addresses only"),
+    ("auth.example.com", "auth.example.com/", "postern.yaml:1:9: issuer must be written \"https://auth.example.com\""),
+    ("auth.example.com", "auth.example.com/tenant", "postern.yaml:1:9: issuer: The URL must end after host and port, without path, query or fragment."),
+    ("127.0.0.1:8080", "localhost:8080", "postern.yaml:3:14: listen[0].address must be an IP address and a port such as 0.0.0.0:8443, not \"localhost:8080\""),
+    ("127.0.0.1:8080", "8080", "postern.yaml:3:14: listen[0].address must be an IP address and a port such as 0.0.0.0:8443, not \"8080\""),
+    ("scopes:\n", "trusted_proxies: [10.1.2.3/8]\nscopes:\n", "postern.yaml:9:19: trusted_proxies[0] must be an address or a block such as 10.0.0.0/8 (with zeros behind the prefix), not \"10.1.2.3/8\""),
+    ("scopes:\n", "limits: { field_bytes: 32KB }\nscopes:\n", "postern.yaml:9:24: limits.field_bytes must be a size such as 512B, 64KiB, 10MiB or 1GiB, not \"32KB\""),
+    ("scopes:\n", "limits: { field_bytes: 99GiB }\nscopes:\n", "postern.yaml:9:24: limits.field_bytes must be from 4096B to 1048576B, not 99GiB"),
+    ("scopes:\n", "limits: { field_count: many }\nscopes:\n", "postern.yaml:9:24: limits.field_count must be a whole number, not \"many\""),
+    ("scopes:\n", "limits: { header_timeout: 10 }\nscopes:\n", "postern.yaml:9:27: limits.header_timeout must be a duration such as 500ms, 15s, 10m, 2h or 14d, not \"10\""),
+    ("scopes:\n", "limits: { header_timeout: 1.5s }\nscopes:\n", "postern.yaml:9:27: limits.header_timeout must be a duration such as 500ms, 15s, 10m, 2h or 14d, not \"1.5s\""),
+    ("scopes:\n", "limits: { header_timeout: 99999999999999999d }\nscopes:\n", "postern.yaml:9:27: limits.header_timeout must be from 1s to 10m, not 99999999999999999d"),
+    ("scopes:\n", "limits: { minimum_body_rate: 1KiB }\nscopes:\n", "postern.yaml:9:30: limits.minimum_body_rate must be a rate such as 1KiB/s, not \"1KiB\""),
+    ("scopes:\n", "tokens: { code: { lifetime: 10m } }\nscopes:\n", "postern.yaml:9:29: tokens.code.lifetime must be from 1s to 1m, not 10m"),
+    ("scopes:\n", "tokens: { refresh: { idle: 91d } }\nscopes:\n", "postern.yaml:9:20: tokens.refresh: idle must not be longer than absolute"),
+    ("scopes:\n", "tokens: { access: { format: jwe } }\nscopes:\n", "postern.yaml:9:29: tokens.access.format must be opaque, jwt, not \"jwe\"; did you mean \"jwt\"?"),
+    ("photos.read: See", "photos read: See", "postern.yaml:10:3: \"photos read\" is no scope: visible ASCII without space, quote and backslash (RFC 6749 §3.3)"),
+    ("id: app", "id: a:b", "postern.yaml:12:9: clients[0].id must be at most 128 visible ASCII characters without a colon"),
+    ("servers: [\"http://127.0.0.1:8081\"]", "servers: [\"http://api.example\"]", "postern.yaml:31:15: upstreams.api.servers[0]: credentials would travel in clear to api.example; use https, or say plaintext: allow"),
+    ("servers: [\"http://127.0.0.1:8081\"]", "servers: [\"http://127.0.0.1/x\"]", "postern.yaml:31:15: upstreams.api.servers[0]: The URL must end after host and port, without path, query or fragment."),
+    ("servers: [\"http://127.0.0.1:8081\"]", "servers: []", "postern.yaml:31:5: upstreams.api: servers must have one at least"),
+    ("token_endpoint: https://vault", "token_endpoint: http://vault", "postern.yaml:25:21: providers.vault: the client secret would travel in clear; use https, or development: { allow_http: true }"),
+    ("token_endpoint: https://vault.example/token", "token_endpoint: vault.example", "postern.yaml:25:21: providers.vault.token_endpoint must be an absolute http or https URL, not \"vault.example\""),
+    ("allowed_hosts: [127.0.0.1]", "allowed_hosts: [\"http://127.0.0.1\"]", "postern.yaml:28:21: providers.vault.allowed_hosts[0] must be a host name or an address, without scheme and port, not \"http://127.0.0.1\""),
+    ("path: /photos/**", "path: /photos/../x", "postern.yaml:34:20: routes[0].match.path: The path has a dot segment."),
+    ("path: /photos/**", "path: /oauth/token", "postern.yaml:33:5: Route \"photos\" would stand in front of Postern's own /oauth/**; choose another path."),
+    ("methods: [GET]", "methods: [get]", "postern.yaml:34:42: routes[0].match.methods[0]: methods are case-sensitive; write GET"),
+    ("methods: [GET]", "methods: [CONNECT]", "postern.yaml:34:42: routes[0].match.methods[0]: \"CONNECT\" is no method that a route serves"),
+    ("methods: [GET]", "methods: []", "postern.yaml:34:41: routes[0].match.methods must not be empty; leave it out for any method"),
+    ("upstream: api", "upstream: api\n    anonymous: true", "postern.yaml:35:14: routes[0]: an anonymous route asks for no token, so it cannot require anything of one"),
+    ("upstream: api", "upstream: api\n    anonymous: yes", "postern.yaml:38:16: routes[0].anonymous must be true or false, not \"yes\""),
+    ("upstream: api", "upstream: api\n    rewrite: { strip_prefix: /pics }", "postern.yaml:38:14: routes[0].rewrite: Not every path of \"/photos/**\" begins with this prefix."),
+    ("upstream: api", "upstream: api\n    encoded_slash: allow", "postern.yaml:38:20: routes[0].encoded_slash must be reject, forward, not \"allow\""),
+    ("{ kind: client_credentials, provider: vault }", "{ kind: api_key, header: Host, secret: \"${env:KEY}\" }", "postern.yaml:36:42: routes[0].credential.header: \"Host\" cannot carry a credential"),
+    ("{ kind: client_credentials, provider: vault }", "{ kind: basic, username: \"a:b\", secret: \"${env:KEY}\" }", "postern.yaml:36:42: routes[0].credential.username must not have a colon (RFC 7617 §2)"),
+    ("{ kind: client_credentials, provider: vault }", "{ kind: none, provider: vault }", "postern.yaml:36:31: unknown key \"provider\" in routes[0].credential"),
+  ]
+
+  static let redirectURIs: [Case] = [
+    ("https://app.example/callback", "/callback", "postern.yaml:15:21: clients[0].redirect_uris[0] must be an absolute URI"),
+    ("https://app.example/callback", "https://app.example/callback#x", "postern.yaml:15:21: clients[0].redirect_uris[0] must not have a fragment (RFC 6749 §3.1.2)"),
+    ("https://app.example/callback", "http://app.example/callback", "postern.yaml:15:21: clients[0].redirect_uris[0]: http:// is for loopback addresses only (RFC 8252 §7.3); use https://"),
+    ("https://app.example/callback", "http://127.0.0.1.evil.example/", "postern.yaml:15:21: clients[0].redirect_uris[0]: http:// is for loopback addresses only (RFC 8252 §7.3); use https://"),
+    ("https://app.example/callback", "https://user@app.example/", "postern.yaml:15:21: clients[0].redirect_uris[0] is not a well-formed https URL"),
+    ("https://app.example/callback", "\"javascript:alert(1)\"", "postern.yaml:15:21: clients[0].redirect_uris[0]: the scheme must be https, http on loopback, or a reverse domain name such as com.example.app (RFC 8252 §7.1)"),
+    ("https://app.example/callback", "\"myapp://callback\"", "postern.yaml:15:21: clients[0].redirect_uris[0]: the scheme must be https, http on loopback, or a reverse domain name such as com.example.app (RFC 8252 §7.1)"),
+  ]
+
+  static let clients: [Case] = [
+    ("    secret: \"${env:MACHINE_SECRET}\"\n", "", "postern.yaml:17:5: clients[1]: client_credentials is for clients with a secret (RFC 6749 §4.4)"),
+    ("    grants: [authorization_code, refresh_token]", "    authentication: none\n    grants: [authorization_code]", "postern.yaml:12:5: clients[0]: a client with a secret cannot have authentication none"),
+    ("    secret: \"${env:APP_SECRET}\"", "    authentication: client_secret_post", "postern.yaml:12:5: clients[0]: authentication client_secret_post needs a secret"),
+    ("    grants: [client_credentials]", "    authentication: private_key_jwt\n    grants: [client_credentials]", "postern.yaml:19:21: clients[1].authentication: private_key_jwt is not available in this version"),
+  ]
+
+  /// What the format has and this version does not serve is told, never ignored.
+  static let unavailable: [Case] = [
+    ("  - address: 127.0.0.1:8080", "  - address: 127.0.0.1:8080\n    tls: { certificate: /c, key: /k }", "postern.yaml:4:10: tls is not available in this version"),
+    ("scopes:\n", "grants:\n  - authorization_code\n  - refresh_token\n  - client_credentials\n  - { \"urn:x\": https://x.example }\nscopes:\n", "postern.yaml:13:5: external grants are not available in this version"),
+    ("    token_endpoint:", "    issuer: https://vault.example\n    token_endpoint:", "postern.yaml:25:13: issuer is not available in this version"),
+    ("grant: client_credentials", "grant: authorization_code", "postern.yaml:26:12: providers.vault.grant: authorization_code is not available in this version"),
+    ("allowed_hosts: [127.0.0.1]", "allowed_hosts: [127.0.0.1]\n    rotation: strict\n    release: never", "postern.yaml:29:15: rotation is not available in this version\npostern.yaml:30:14: release is not available in this version"),
+    ("servers: [\"http://127.0.0.1:8081\"]", "servers: [\"https://api.example\"]", "postern.yaml:31:15: upstreams.api.servers[0]: https to upstreams is not available in this version"),
+    ("servers: [\"http://127.0.0.1:8081\"]", "servers: [\"http://127.0.0.1:8081\"]\n    balance: least_requests\n    health: { path: / }", "postern.yaml:32:14: balance is not available in this version\npostern.yaml:33:13: health is not available in this version"),
+    ("kind: client_credentials, provider: vault", "kind: connection, provider: vault", "postern.yaml:36:25: routes[0].credential.kind: connection is not available in this version"),
+    ("upstream: api", "upstream: api\n    streams: { websocket: true }\n    cors: { origins: [] }\n    mcp: true", "postern.yaml:38:14: streams is not available in this version\npostern.yaml:39:11: cors is not available in this version\npostern.yaml:40:10: mcp is not available in this version"),
+    ("upstream: api", "upstream: api\n    limits: { body: 1MiB, rate: { key: client } }", "postern.yaml:38:33: rate is not available in this version"),
+    ("upstream: api", "upstream: api\n    accept:\n      - self\n      - { jwt: https://idp.example }", "postern.yaml:40:9: only \"self\" can be accepted: foreign issuers are not available in this version"),
+  ]
+
+  @Test(
+    "A fault is told with file, line, column and the nearest right name",
+    arguments: structure + references + duplicates + secrets + values + redirectURIs + clients + unavailable)
+  func tells(piece: String, replacement: String, faults: String) {
+    #expect(Fixture.faults(piece, replacement) == faults)
+  }
+
+  @Test("All faults are told at once, in the order of the file")
+  func tellsAll() throws {
+    let text = Fixture.valid.replacing("issuer: https", with: "issuer: http").replacing("upstream: api", with: "upstream: apy")
+      .replacing("${env:HASH}", with: "${env:NOPE}").replacing("  api:\n", with: "  api:\n    color: red\n")
+    let errors = try #require(throws: ConfigurationErrors.self) { try Fixture.load(text) }
+    #expect(errors.errors.map(\.line) == [1, 22, 31, 38])
+  }
+
+  @Test("A faulty upstream is told once, not again by each route that names it")
+  func doesNotCascade() throws {
+    let errors = try #require(throws: ConfigurationErrors.self) {
+      try Fixture.load(Fixture.valid.replacing("http://127.0.0.1:8081", with: "nonsense"))
+    }
+    #expect(errors.errors.count == 1)
+  }
+
+  @Test("No fault shows a secret", arguments: ["${env:SHORT}", "${env:NOT_HASH}", "${env:BAD_KEY}", "${env:SPLIT}", "${env:KEY}"])
+  func hidesSecrets(reference: String) {
+    var text = Fixture.valid
+    for known in ["${env:DB}", "${env:APP_SECRET}", "${file:/secrets/k1}", "${env:HASH}"] { text = text.replacing(known, with: reference) }
+    let faults = Fixture.faults(of: text)
+    #expect(!faults.isEmpty)
+    for secret in Fixture.environment.values where !secret.isEmpty { #expect(!faults.contains(secret)) }
+  }
+
+  @Test("What is no YAML document is told where it breaks", arguments: [
+    ("", "postern.yaml: the file is empty"), ("- a", "postern.yaml:1:1: the file must be a mapping, not a list"),
+    ("a: [1", "postern.yaml:2:1: not YAML: did not find expected ',' or ']'"),
+    ("a: 1\n---\nb: 2", "postern.yaml:2:1: not YAML: but found another document"),
+    ("a: *b", "postern.yaml:1:4: not YAML: found undefined alias"),
+  ])
+  func refusesMalformed(text: String, fault: String) {
+    #expect(Fixture.faults(of: text) == fault)
+  }
+
+  @Test("A file that cannot be read, or is not UTF-8, is told")
+  func refusesUnreadable() throws {
+    let missing = try #require(throws: ConfigurationErrors.self) {
+      try Configuration.load(path: "none.yaml", environment: [:]) { _ in throw Fixture.NoSuchFile() }
+    }
+    #expect(missing.description == "none.yaml: the file cannot be read")
+    let binary = try #require(throws: ConfigurationErrors.self) { try Configuration.load(path: "b.yaml", environment: [:]) { _ in [0xff, 0xfe] } }
+    #expect(binary.description == "b.yaml: the file is not UTF-8")
+  }
+}

@@ -1,0 +1,105 @@
+import Broker
+import Configuration
+import Cryptography
+import Foundation
+import OAuthCore
+import ReverseProxy
+import Testing
+
+@Suite("Configuration")
+struct ConfigurationTests {
+  @Test("A valid file becomes values, with every secret read and every default filled")
+  func loads() throws {
+    let configuration = try Fixture.load(Fixture.valid)
+    #expect(configuration.issuer.description == "https://auth.example.com")
+    #expect(configuration.listeners == [ListenAddress(host: "127.0.0.1", port: 8080)])
+    #expect(configuration.admin == nil)
+    #expect(configuration.database.exposedText == "postgresql://postern:pw@db/postern")
+    #expect(configuration.keys.ids == ["k1"])
+    #expect(configuration.limits == Limits())
+    #expect(configuration.tokens == TokenSettings())
+    #expect(configuration.grants == [.authorizationCode, .clientCredentials, .refreshToken])
+    #expect(configuration.scopes.map(\.text) == ["See your photos"])
+
+    let app = configuration.clients[0]
+    #expect(app.authentication == .clientSecretBasic && app.isConfigured && app.name == "app")
+    #expect(app.secrets == [.sha256(SHA256.digest("0123456789abcdef-app"))])
+    #expect(configuration.accounts[0].subject == Subject("user:alice"))
+    #expect(configuration.providers[0].client.secret == Secret("provider-secret"))
+    #expect(configuration.routes.routes[0].credential == .clientCredentials(provider: ProviderID("vault")))
+    #expect(configuration.routes.routes[0].access.requiredScopes == ["photos.read"])
+  }
+
+  @Test("A client without secret is a public one; private-use and loopback redirect URIs are for it (RFC 8252 §7)")
+  func loadsPublicClient() throws {
+    let text = Fixture.valid.replacing("    secret: \"${env:APP_SECRET}\"\n", with: "")
+      .replacing("[https://app.example/callback]", with: "[\"http://127.0.0.1/cb\", \"http://[::1]:80/cb\", \"com.example.app:/cb\"]")
+    let client = try Fixture.load(text).clients[0]
+    #expect(client.isPublic && client.secrets.isEmpty)
+    #expect(client.redirectURIs == ["http://127.0.0.1/cb", "http://[::1]:80/cb", "com.example.app:/cb"])
+  }
+
+  @Test("Every member that is in the file replaces its default")
+  func loadsEverything() throws {
+    let text = Fixture.valid + """
+
+        rewrite: { strip_prefix: /photos, add_prefix: /v1 }
+        encoded_slash: forward
+        limits: { body: 10MiB }
+        accept: [self]
+        mcp: false
+    admin: { address: "[::1]:9090" }
+    trusted_proxies: [10.0.0.0/8, 127.0.0.2]
+    limits: { request_line: 16KiB, field_bytes: 64KiB, field_count: 50, header_timeout: 500s, idle_timeout: 2m, minimum_body_rate: 2KiB/s }
+    tokens:
+      access: { format: jwt, lifetime: 5m }
+      code: { lifetime: 30s }
+      refresh: { idle: 1d, absolute: 2d, grace: 500ms }
+    grants: [authorization_code, client_credentials, refresh_token]
+    """
+    let configuration = try Fixture.load(text)
+    #expect(configuration.admin?.description == "[::1]:9090")
+    #expect(configuration.trustedProxies.map(\.description) == ["10.0.0.0/8", "127.0.0.2"])
+    #expect(configuration.limits.requestLineBytesMax == 16_384 && configuration.limits.fieldBytesMax == 65_536)
+    #expect(configuration.limits.fieldCountMax == 50 && configuration.limits.minimumBodyRate == 2048)
+    #expect(configuration.limits.headerTimeout == .seconds(500) && configuration.limits.idleTimeout == .seconds(120))
+    #expect(configuration.tokens.accessFormat == .jwt && configuration.tokens.accessLifetime == .seconds(300))
+    #expect(configuration.tokens.codeLifetime == .seconds(30) && configuration.tokens.refreshGrace == .milliseconds(500))
+    let route = configuration.routes.routes[0]
+    #expect(route.limits.bodyBytesMax == 10 << 20 && route.encodedSlash == .forward)
+    #expect(String(decoding: route.rewrite.rewritten(Array("/photos/1".utf8).span), as: UTF8.self) == "/v1/1")
+  }
+
+  @Test("A grant that the executable registers can be switched on and given to clients")
+  func knowsRegisteredGrants() throws {
+    let text = Fixture.valid.replacing("grants: [client_credentials]", with: "grants: [\"urn:example:grant\"]")
+    let configuration = try Configuration.load(
+      path: "postern.yaml", environment: Fixture.environment,
+      readFile: { path in Array((path == "postern.yaml" ? text : Fixture.files[path] ?? "").utf8) },
+      registeredGrants: [.authorizationCode, .refreshToken, GrantType("urn:example:grant")])
+    #expect(configuration.clients[1].grants == [GrantType("urn:example:grant")])
+  }
+
+  @Test("A printed configuration shows no secret")
+  func redacts() throws {
+    var printed = ""
+    dump(try Fixture.load(Fixture.valid), to: &printed)
+    for name in ["DB", "APP_SECRET", "PROVIDER_SECRET", "KEY"] { #expect(!printed.contains(try #require(Fixture.environment[name]))) }
+  }
+
+  @Test("The annotated example loads")
+  func loadsExample() throws {
+    let example = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "deploy/postern.example.yaml")
+    var environment = ["POSTERN_DATABASE_URL": "postgresql://postern@db/postern", "ALICE_SCRYPT": Fixture.hash]
+    for name in ["PRINTMYPICS_SECRET", "REPORT_SECRET", "CLOUDVAULT_SECRET", "REPORTS_KEY", "LEGACY_PASSWORD"] {
+      environment[name] = "0123456789abcdef-\(name)"
+    }
+    let text = try Data(contentsOf: example)
+    let configuration = try Configuration.load(path: example.path, environment: environment) { path in
+      path == example.path ? Array(text) : Array(try #require(Fixture.files["/secrets/k1"]).utf8)
+    }
+    #expect(configuration.routes.routes.map(\.name) == ["photos", "reports", "legacy", "status"])
+    #expect(configuration.clients.map(\.id.rawValue) == ["printmypics", "printmypics-desktop", "nightly-report"])
+  }
+}
