@@ -11,7 +11,12 @@ public struct Digest256: Sendable {
     withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes) }
   }
 
-  public var bytes: [UInt8] { withUnsafeBytes(of: words) { Array($0) } }
+  public var bytes: [UInt8] { withUnsafeBytes { Array($0) } }
+
+  /// Lends the 32 bytes without an array.
+  public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    Swift.withUnsafeBytes(of: words) { body($0) }
+  }
 }
 
 extension Digest256: Hashable {

@@ -25,7 +25,8 @@ public enum KeyRingError: Error, Sendable, Equatable, CustomStringConvertible {
     case .activeKeyMissing(let id): "the active key '\(id)' is not among the keys"
     case .repeatedKey(let id): "the key '\(id)' is given twice"
     case .malformedKeyID: "a key id has 1 to 32 characters of A-Z, a-z, 0-9, '-', '_' and '.'"
-    case .wrongSecretLength(let id, let count): "the key '\(id)' has \(count) bytes; it must have 32 (openssl rand -base64 32)"
+    case .wrongSecretLength(let id, let count):
+      "the key '\(id)' has \(count) bytes; it must have 32 (openssl rand -base64 32)"
     }
   }
 }
@@ -88,7 +89,8 @@ public final class KeyRing: Sendable {
     let (id, key) = active(purpose: purpose)
     let header = [UInt8(id.utf8.count)] + Array(id.utf8)
     return AEAD.seal(
-      plaintext, key: key, associatedData: associatedData, after: header, nonce: SystemRandom().bytes(AEAD.nonceByteCount))
+      plaintext, key: key, associatedData: associatedData, after: header,
+      nonce: SystemRandom().bytes(AEAD.nonceByteCount))
   }
 
   /// Opens what any key of the ring sealed.
@@ -106,11 +108,12 @@ public final class KeyRing: Sendable {
   }
 
   private static func isKeyID(_ id: String) -> Bool {
-    (1...32).contains(id.utf8.count) && id.utf8.allSatisfy { byte in
-      switch byte {
-      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true
-      default: false
+    (1...32).contains(id.utf8.count)
+      && id.utf8.allSatisfy { byte in
+        switch byte {
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true
+        default: false
+        }
       }
-    }
   }
 }

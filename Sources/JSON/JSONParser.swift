@@ -70,7 +70,10 @@ struct JSONParser {
     var names: Set<String> = []
     try expect(UInt8(ascii: "{"))
     skipSpace()
-    if current == UInt8(ascii: "}") { position += 1; return JSONObject() }
+    if current == UInt8(ascii: "}") {
+      position += 1
+      return JSONObject()
+    }
     while true {
       skipSpace()
       let name = try string()
@@ -80,7 +83,10 @@ struct JSONParser {
       try expect(UInt8(ascii: ":"))
       members.append((name, try value(depth: depth + 1)))
       skipSpace()
-      if current == UInt8(ascii: ",") { position += 1; continue }
+      if current == UInt8(ascii: ",") {
+        position += 1
+        continue
+      }
       try expect(UInt8(ascii: "}"))
       return JSONObject(uniqueMembers: members)
     }
@@ -90,11 +96,17 @@ struct JSONParser {
     var elements: [JSON] = []
     try expect(UInt8(ascii: "["))
     skipSpace()
-    if current == UInt8(ascii: "]") { position += 1; return elements }
+    if current == UInt8(ascii: "]") {
+      position += 1
+      return elements
+    }
     while true {
       elements.append(try value(depth: depth + 1))
       skipSpace()
-      if current == UInt8(ascii: ",") { position += 1; continue }
+      if current == UInt8(ascii: ",") {
+        position += 1
+        continue
+      }
       try expect(UInt8(ascii: "]"))
       return elements
     }
@@ -145,7 +157,9 @@ struct JSONParser {
   private mutating func hexQuad() throws(JSONError) -> UInt32 {
     var code: UInt32 = 0
     for _ in 0..<4 {
-      guard let byte = current, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else { throw error("bad \\u escape") }
+      guard let byte = current, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+        throw error("bad \\u escape")
+      }
       code = code << 4 | UInt32(digit)
       position += 1
     }

@@ -42,6 +42,29 @@ struct JSONWriterTests {
   }
 }
 
+@Suite("JSON under fire")
+struct JSONMutationTests {
+  @Test("Damaged texts are refused or read, and what is read survives the round trip", arguments: 1...20 as ClosedRange<UInt64>)
+  func mutations(seed: UInt64) throws {
+    var generator = SplitMix(state: seed)
+    let interesting = Array(#"{}[]",:\\u0dD89abeEtfn+-. /"#.utf8) + [0x00, 0x1f, 0x7f, 0x80, 0xc3, 0xed, 0xf4, 0xff]
+    for _ in 0..<300 {
+      var bytes = JSON.random(depth: 0, &generator).bytes
+      for _ in 0..<Int.random(in: 1...4, using: &generator) {
+        let index = Int.random(in: 0...bytes.count, using: &generator)
+        let byte = interesting.randomElement(using: &generator)!
+        switch Int.random(in: 0..<3, using: &generator) {
+        case 0: bytes.insert(byte, at: index)
+        case 1 where index < bytes.count: bytes[index] = byte
+        default: bytes.removeSubrange(index..<min(bytes.count, index + 2))
+        }
+      }
+      guard let read = try? JSON(parsing: bytes) else { continue }
+      #expect(try JSON(parsing: read.bytes) == read)
+    }
+  }
+}
+
 /// Repeatable random numbers.
 private struct SplitMix: RandomNumberGenerator {
   var state: UInt64

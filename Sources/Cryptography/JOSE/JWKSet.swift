@@ -15,7 +15,13 @@ public struct JWKSet: Sendable, Hashable {
   public init(parsing bytes: [UInt8]) throws(JWKError) {
     let json: JSON
     do { json = try JSON(parsing: bytes) } catch { throw .malformed(error.description) }
-    guard let values = json.object?["keys"]?.array else { throw .malformed("a key set has an array 'keys'") }
+    guard let object = json.object else { throw .malformed("not an object") }
+    try self.init(object)
+  }
+
+  /// See `init(parsing:)`.
+  public init(_ object: JSONObject) throws(JWKError) {
+    guard let values = object["keys"]?.array else { throw .malformed("a key set has an array 'keys'") }
     guard values.count <= Self.keyCountMax else { throw .malformed("more than \(Self.keyCountMax) keys") }
     keys = values.compactMap { value in
       guard let object = value.object else { return nil }

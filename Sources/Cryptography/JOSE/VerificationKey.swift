@@ -19,7 +19,6 @@ public final class VerificationKey: Sendable {
     let context = required(EVP_MD_CTX_new())
     defer {
       EVP_MD_CTX_free(context)
-      // A refused signature leaves a note that the next caller on this thread must not find.
       ERR_clear_error()
     }
     let digest = algorithm == .edDSA ? nil : Algorithms.sha256

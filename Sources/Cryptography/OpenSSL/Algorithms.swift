@@ -2,6 +2,9 @@ import COpenSSL
 
 /// The algorithms we use, fetched from the provider once per process: an explicit fetch per call costs more than a digest.
 ///
+/// No function of this module leaves a note in the thread's OpenSSL error queue: TLS on the same thread reads it
+/// (SSL_get_error(3)) and would take the note for its own failure.
+///
 /// Source: OpenSSL 3 crypto(7), "Explicit fetching" and "Performance".
 enum Algorithms {
   // SAFETY: fetched algorithm objects are immutable and reference counted; they are kept for the life of the process and

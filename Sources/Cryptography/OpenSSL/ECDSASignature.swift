@@ -15,10 +15,9 @@ enum ECDSASignature {
     defer { ECDSA_SIG_free(parsed) }
     var raw = [UInt8](repeating: 0, count: byteCount)
     raw.withUnsafeMutableBufferPointer { raw in
-      precondition(
-        BN_bn2binpad(ECDSA_SIG_get0_r(parsed), raw.baseAddress, 32) == 32
-          && BN_bn2binpad(ECDSA_SIG_get0_s(parsed), raw.baseAddress! + 32, 32) == 32,
-        "a P-256 signature has two numbers of at most 32 bytes")
+      let rCount = BN_bn2binpad(ECDSA_SIG_get0_r(parsed), raw.baseAddress, 32)
+      let sCount = BN_bn2binpad(ECDSA_SIG_get0_s(parsed), raw.baseAddress! + 32, 32)
+      precondition(rCount == 32 && sCount == 32, "a P-256 signature has two numbers of at most 32 bytes")
     }
     return raw
   }

@@ -15,7 +15,6 @@ final class KeyHandle: @unchecked Sendable {
   /// - Parameter withPrivateKey: whether the private half is wanted.
   convenience init(_ jwk: JWK, withPrivateKey: Bool) throws(JWKError) {
     if withPrivateKey, jwk.privateKey == nil { throw .noPrivateKey }
-    // What libcrypto says of a refused key must not be taken for the failure of a later call on this thread.
     defer { ERR_clear_error() }
     let made: OpaquePointer? =
       switch jwk.material {
@@ -44,13 +43,15 @@ final class KeyHandle: @unchecked Sendable {
     case .es256:
       var point = [UInt8](repeating: 0, count: 65)
       var count = 0
-      require(EVP_PKEY_get_octet_string_param(pointer, "pub", &point, point.count, &count), "EVP_PKEY_get_octet_string_param")
+      require(
+        EVP_PKEY_get_octet_string_param(pointer, "pub", &point, point.count, &count), "EVP_PKEY_get_octet_string_param")
       precondition(count == 65 && point[0] == 4, "libcrypto gives P-256 points uncompressed")
       var number: OpaquePointer?
       require(EVP_PKEY_get_bn_param(pointer, "priv", &number), "EVP_PKEY_get_bn_param")
       defer { BN_clear_free(number) }
       var d = [UInt8](repeating: 0, count: 32)
-      precondition(BN_bn2binpad(number, &d, 32) == 32, "a P-256 private key has at most 32 bytes")
+      let written = BN_bn2binpad(number, &d, 32)
+      precondition(written == 32, "a P-256 private key has at most 32 bytes")
       return .p256(x: Array(point[1...32]), y: Array(point[33...]), d: Secret(bytes: d))
     case .edDSA:
       var x = [UInt8](repeating: 0, count: 32)
@@ -95,7 +96,9 @@ final class KeyHandle: @unchecked Sendable {
   private static func rsa(modulus: [UInt8], exponent: [UInt8]) throws(JWKError) -> OpaquePointer? {
     let bitCount = modulus.count * 8 - (modulus.first?.leadingZeroBitCount ?? 0)
     let publicExponent = exponent.count <= 4 ? exponent.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } : 0
-    guard (2048...8192).contains(bitCount), publicExponent >= 3, publicExponent % 2 == 1 else { throw .unacceptableRSAKey }
+    guard (2048...8192).contains(bitCount), publicExponent >= 3, publicExponent % 2 == 1 else {
+      throw .unacceptableRSAKey
+    }
     var parameters = Parameters()
     parameters.add("n", bigEndian: modulus)
     parameters.add("e", bigEndian: exponent)

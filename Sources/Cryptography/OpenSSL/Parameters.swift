@@ -32,7 +32,8 @@ struct Parameters: ~Copyable {
   mutating func add(_ name: StaticString, bigEndian: [UInt8]) {
     // libcrypto's integers are in the machine's order; ours is little-endian on every platform Postern builds for.
     let copy = keep(bigEndian.reversed())
-    list.append(OSSL_PARAM_construct_BN(name.cString, copy.assumingMemoryBound(to: UInt8.self).baseAddress, bigEndian.count))
+    list.append(
+      OSSL_PARAM_construct_BN(name.cString, copy.assumingMemoryBound(to: UInt8.self).baseAddress, bigEndian.count))
   }
 
   func withList<Result>(_ body: (UnsafeMutablePointer<OSSL_PARAM>) -> Result) -> Result {

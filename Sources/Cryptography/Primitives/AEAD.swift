@@ -37,7 +37,8 @@ public enum AEAD {
     }
     require(start, "EVP_EncryptInit_ex2")
     var written: Int32 = 0
-    require(EVP_EncryptUpdate(context, nil, &written, associatedData, length(associatedData.count)), "EVP_EncryptUpdate")
+    require(
+      EVP_EncryptUpdate(context, nil, &written, associatedData, length(associatedData.count)), "EVP_EncryptUpdate")
 
     let clearCount = header.count + nonceByteCount
     let count = clearCount + plaintext.count + tagByteCount
@@ -70,13 +71,17 @@ public enum AEAD {
       require(start, "EVP_DecryptInit_ex2")
       require(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, Int32(tagByteCount), tag), "EVP_CTRL_AEAD_SET_TAG")
       var written: Int32 = 0
-      require(EVP_DecryptUpdate(context, nil, &written, associatedData, length(associatedData.count)), "EVP_DecryptUpdate")
+      require(
+        EVP_DecryptUpdate(context, nil, &written, associatedData, length(associatedData.count)), "EVP_DecryptUpdate")
       var isAuthentic = false
       let plaintext = [UInt8](unsafeUninitializedCapacity: plaintextCount + tagByteCount) { output, initialized in
         let start = output.baseAddress!
         require(EVP_DecryptUpdate(context, start, &written, ciphertext, Int32(plaintextCount)), "EVP_DecryptUpdate")
         isAuthentic = EVP_DecryptFinal_ex(context, start + plaintextCount, &written) == 1
-        if !isAuthentic { OPENSSL_cleanse(start, plaintextCount) }
+        if !isAuthentic {
+          OPENSSL_cleanse(start, plaintextCount)
+          ERR_clear_error()
+        }
         initialized = isAuthentic ? plaintextCount : 0
       }
       return isAuthentic ? plaintext : nil

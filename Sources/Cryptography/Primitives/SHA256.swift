@@ -6,6 +6,10 @@ public enum SHA256 {
     bytes.withUnsafeBytes { digest($0) }
   }
 
+  public static func digest(_ bytes: Span<UInt8>) -> Digest256 {
+    bytes.withUnsafeBytes { digest($0) }
+  }
+
   public static func digest(_ secret: Secret) -> Digest256 {
     secret.withUnsafeBytes { digest($0) }
   }

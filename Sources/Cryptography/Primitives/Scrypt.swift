@@ -81,7 +81,8 @@ extension Scrypt {
       guard parts.count == 5, parts[0].isEmpty, parts[1] == "scrypt" else { return nil }
       let costs = parts[2].split(separator: ",", omittingEmptySubsequences: false)
       guard costs.count == 3,
-        let logN = Self.number(costs[0], "ln="), let r = Self.number(costs[1], "r="), let p = Self.number(costs[2], "p="),
+        let logN = Self.number(costs[0], "ln="), let r = Self.number(costs[1], "r="),
+        let p = Self.number(costs[2], "p="),
         let cost = Cost(logN: logN, r: r, p: p),
         let salt = decodeUnpadded(parts[3].utf8, .standard), (8...64).contains(salt.count),
         let hash = decodeUnpadded(parts[4].utf8, .standard), (16...64).contains(hash.count)
