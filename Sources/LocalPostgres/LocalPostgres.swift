@@ -19,6 +19,7 @@ public final class LocalPostgres: Sendable {
 
   var dataDirectory: String { "\(directory)/data" }
   private var logFile: String { "\(directory)/log" }
+  private var postmasterFile: String { "\(dataDirectory)/postmaster.pid" }
 
   init(directory: String, socketDirectory: String, binaries: PostgresBinaries, account: ServerAccount) {
     self.directory = directory
@@ -65,8 +66,11 @@ public final class LocalPostgres: Sendable {
     try client("dropdb", ["--if-exists", "--force", name], purpose: "the database \(name) cannot be dropped")
   }
 
+  /// Whether the server's first process lives. `pg_ctl status` would take a killed one for alive until someone reaps it, which
+  /// the first process of a container often does not.
   public var isRunning: Bool {
-    (try? account.run([binaries.path("pg_ctl"), "status", "--pgdata", dataDirectory]).status) == 0
+    guard let postmaster = postmasterID(), isAlive(postmaster) else { return false }
+    return readFile("/proc/\(postmaster)/comm").map { $0.hasPrefix("postgres") || $0.hasPrefix("postmaster") } ?? false
   }
 
   /// - Parameter immediate: end without a checkpoint; the next start recovers from the log.
@@ -84,6 +88,9 @@ public final class LocalPostgres: Sendable {
   /// Starts again what was stopped or killed.
   public func startServer() throws(LocalPostgresError) {
     guard !isRunning else { return }
+    // Left by a server that was killed; its number may have been given to another process, or wait to be reaped.
+    unlink(postmasterFile)
+    unlink("\(socketDirectory)/.s.PGSQL.5432.lock")
     try control("start", ["--log", logFile], purpose: "PostgreSQL does not start")
   }
 
@@ -178,7 +185,7 @@ public final class LocalPostgres: Sendable {
 
   /// The first line of `postmaster.pid`.
   private func postmasterID() -> pid_t? {
-    readFile("\(dataDirectory)/postmaster.pid").flatMap { pid_t($0.prefix { $0.isNumber }) }
+    readFile(postmasterFile).flatMap { pid_t($0.prefix { $0.isNumber }) }
   }
 
   private func children(of parent: pid_t) -> [pid_t] {

@@ -218,31 +218,31 @@ final class WireConnection: ReadinessHandler, @unchecked Sendable {
     let answer = partial
     partial = Partial()
     lastProgress = loop.now
-    defer { if inFlight.isEmpty { failedPrepares = [:] } }
     if let failure = answer.failure {
-      // Sent behind the prepare that failed, so for the same reason.
-      if failure.isStaleStatement, let reason = failedPrepares[exchange.variantName] {
-        exchange.request.resume(.failure(reason))
-        owner?.wireHasRoom(self)
-        return
-      }
-      if failure.isStaleStatement, case .statement(let statement, let parameters) = exchange.request.work {
-        prepared.forget(statement, name: exchange.variantName)
-        if exchange.request.mayResend, let owner {
-          owner.wire(self, returns: Request(
-            work: .statement(statement, parameters), enqueuedAt: exchange.request.enqueuedAt,
-            completion: exchange.request.completion, mayResend: false))
-          return
-        }
-      }
-      exchange.request.resume(.failure(failure))
-      if answer.mustClose { return lose(reason: "the server is going away") }
-    } else if let rows = answer.rows {
-      exchange.request.resume(.success(rows))
+      fail(exchange, failure)
     } else {
-      exchange.request.resume(.failure(.decoding("no result")))
+      exchange.request.resume(answer.rows.map { .success($0) } ?? .failure(.decoding("no result")))
     }
+    if inFlight.isEmpty { failedPrepares = [:] }
+    if answer.mustClose { return lose(reason: "the server is going away") }
     owner?.wireHasRoom(self)
+  }
+
+  private func fail(_ exchange: Exchange, _ failure: PostgresError) {
+    guard failure.isStaleStatement, case .statement(let statement, _) = exchange.request.work else {
+      return exchange.request.resume(.failure(failure))
+    }
+    prepared.forget(statement, name: exchange.variantName)
+    if let reason = failedPrepares[exchange.variantName] {
+      // Sent behind the prepare that failed, so it failed for the same reason.
+      exchange.request.resume(.failure(reason))
+    } else if exchange.request.mayResend, let owner {
+      var request = exchange.request
+      request.mayResend = false
+      owner.wire(self, returns: request)
+    } else {
+      exchange.request.resume(.failure(failure))
+    }
   }
 
   private func readNotifications() {
