@@ -30,7 +30,7 @@ public final class SecretVerification: Sendable {
   /// Whether `secret` is one of the secrets that `verifiers` were made of.
   ///
   /// - Throws: `overloaded` when too many verifications wait.
-  func matches(_ secret: Secret, anyOf verifiers: [SecretVerifier]) async throws(StoreFailure) -> Bool {
+  public func matches(_ secret: Secret, anyOf verifiers: [SecretVerifier]) async throws(StoreFailure) -> Bool {
     let digest = SHA256.digest(secret)
     var hashes: [String] = []
     var isMatch = false
@@ -55,7 +55,7 @@ public final class SecretVerification: Sendable {
   /// A password's check, not remembered: people sign in seldom, and a changed password must end the old one at once.
   ///
   /// - Parameter hash: nil for an account that does not exist; the answer is then `false`, after the same time.
-  func matches(password: Secret, hash: String?) async throws(StoreFailure) -> Bool {
+  public func matches(password: Secret, hash: String?) async throws(StoreFailure) -> Bool {
     try await verify(password, hash ?? Self.nobody) && hash != nil
   }
 
