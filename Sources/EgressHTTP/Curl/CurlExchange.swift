@@ -15,6 +15,8 @@ final class CurlExchange {
 
   private var body: [UInt8] = []
   private var headerByteCount = 0
+  /// libcurl takes the end of the connection for the end of a head; we do not.
+  private var isHeadComplete = false
   private var contentType: String?
   private var retryAfter: String?
   private var isTooLarge = false
@@ -45,6 +47,7 @@ final class CurlExchange {
 
   func outcome(_ code: CURLcode) -> Result<ProviderResponse, TransportFailure> {
     guard code == CURLE_OK else { return .failure(failure(code)) }
+    guard isHeadComplete else { return .failure(.protocolError) }
     return .success(
       ProviderResponse(
         status: postern_curl_status(easy), contentType: contentType, retryAfter: retryAfter, body: Secret(bytes: body)))
@@ -151,6 +154,7 @@ final class CurlExchange {
     isTooLarge = headerByteCount > headerByteCountMax
     guard !isTooLarge else { return false }
     let line = String(decoding: bytes, as: UTF8.self)
+    isHeadComplete = line == "\r\n" || line == "\n"
     // A final answer after an interim one (1xx) starts anew.
     if line.hasPrefix("HTTP/") { (contentType, retryAfter) = (nil, nil) }
     guard let colon = line.firstIndex(of: ":") else { return true }
@@ -165,7 +169,7 @@ final class CurlExchange {
 
   /// The second look at the address, at the moment of connecting: whatever libcurl came to believe, it connects to what
   /// the guard has judged or not at all.
-  fileprivate func openSocket(_ address: UnsafePointer<curl_sockaddr>) -> Int32 {
+  func openSocket(_ address: UnsafePointer<curl_sockaddr>) -> Int32 {
     var bytes = [UInt8](repeating: 0, count: 16)
     let count = Int(postern_curl_address(address, &bytes))
     let target = SocketAddress(address: Array(bytes[..<count]), port: request.url.port)
