@@ -117,9 +117,7 @@ public final class LocalPostgres: Sendable {
     for directory: String, _ account: ServerAccount
   ) throws(LocalPostgresError) -> String {
     guard "\(directory)/.s.PGSQL.5432.lock".utf8.count > socketPathByteCountMax else { return directory }
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a: the same directory, the same socket
-    for byte in directory.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-    let short = "/tmp/postern-socket-\(String(hash, radix: 16))"
+    let short = "/tmp/postern-socket-\(shortName(of: directory))"
     try account.makeDirectory(short)
     return short
   }

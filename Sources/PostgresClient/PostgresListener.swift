@@ -11,7 +11,7 @@ public final class PostgresListener: ConnectionKeeperOwner, @unchecked Sendable 
   /// How often the connection is tried, so that a network that swallows packets is noticed.
   private static let heartbeatInterval: Duration = .milliseconds(500)
   /// An answer later than this means that the connection is lost.
-  private static let heartbeatTimeout: Duration = .seconds(1)
+  private static let heartbeatTimeout: Duration = .milliseconds(1500)
 
   private let loop: EventLoop
   private let configuration: PostgresConfiguration

@@ -1,9 +1,9 @@
 /// One SQL statement, parsed by the server once for each connection that runs it.
 ///
-/// Meant to be a constant: every connection remembers each statement that it has prepared.
+/// Meant to be a constant: every connection remembers each statement that it has prepared, up to a bound.
 public final class PreparedStatement: Sendable {
   public let sql: String
-  /// 64-bit FNV-1a of the SQL: the key under which connections remember it.
+  /// 64-bit FNV-1a of the SQL: where connections look for it first.
   let key: UInt64
   /// Starts the statement's name on the server, so that one statement has one name in logs of all connections.
   let namePrefix: String

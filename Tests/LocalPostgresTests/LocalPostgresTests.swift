@@ -66,6 +66,22 @@ struct LocalPostgresTests {
     #expect(throws: LocalPostgresError.self) { try LocalPostgres.start(directory: "/nonexistent/x", durable: false) }
   }
 
+  @Test("a place that the server's account cannot reach is replaced by one that it can")
+  func usable() throws {
+    let closed = "/tmp/postern-closed-\(getpid())"
+    #expect(mkdir(closed, 0o700) == 0)
+    defer { rmdir(closed) }
+    let preferred = "\(closed)/cluster"
+    let usable = try LocalPostgres.usableDirectory(preferring: preferred)
+    // Only root hands over to another account.
+    #expect((usable == preferred) == (geteuid() != 0))
+    #expect(try LocalPostgres.usableDirectory(preferring: "/tmp/x") == "/tmp/x")
+    if geteuid() == 0 {
+      #expect(throws: LocalPostgresError.self) { try LocalPostgres.start(directory: preferred, durable: false) }
+      rmdir(preferred)
+    }
+  }
+
   @Test("fresh databases have names of their own")
   func fresh() throws {
     let cluster = try LocalPostgres.shared()

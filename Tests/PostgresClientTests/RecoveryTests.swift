@@ -5,7 +5,8 @@ import PostgresClient
 import Synchronization
 import Testing
 
-@Suite("Recovery")
+// A pool that never recovers must fail its test, not stop the run.
+@Suite("Recovery", .timeLimit(.minutes(2)))
 struct RecoveryTests {
   private static let one = PreparedStatement("SELECT 1")
 
@@ -59,6 +60,21 @@ struct RecoveryTests {
         }
       }
       #expect(try await pool.query(PreparedStatement("SELECT count(*) FROM item"))[0].int64(0) == 0)
+    }
+  }
+
+  @Test("a server that falls silent counts as lost")
+  func silence() async throws {
+    try await withPool(change: {
+      $0.connectionsPerLoop = 1
+      $0.statementTimeout = .milliseconds(100)
+    }) { pool in
+      let backend = try await pool.query(PreparedStatement("SELECT pg_backend_pid()"))[0].int32(0)
+      #expect(Glibc.kill(backend, SIGSTOP) == 0)
+      defer { _ = Glibc.kill(backend, SIGCONT) }
+      await #expect(throws: PostgresError.unavailable) { try await pool.query(Self.one) }
+      let next = try await pool.query(PreparedStatement("SELECT pg_backend_pid()"))[0].int32(0)
+      #expect(next != backend)
     }
   }
 

@@ -5,6 +5,7 @@ import Logging
 ///
 /// Statements of one turn of the loop go out together; each is its own transaction. Cancelling the task of a caller does not
 /// cancel its statement: the answer comes within `statementTimeout` anyway, and the pipeline stays in step.
+/// The loop keeps the connections alive, so a pool must be closed before it is dropped.
 public final class PostgresPool: ConnectionKeeperOwner, @unchecked Sendable {
   // SAFETY: confined to its loop; every entry asserts it with `loop.assertInLoop()`.
 
@@ -29,7 +30,8 @@ public final class PostgresPool: ConnectionKeeperOwner, @unchecked Sendable {
   private var reservations = RingBuffer<Reservation>()
   private var isTicking = false
   private var isClosed = false
-  private var drained: UnsafeContinuation<Void, Never>?
+  /// Who waits in `close`, and the timer that ends the wait.
+  private var drain: (continuation: UnsafeContinuation<Void, Never>, timer: TimerToken)?
 
   public init(loop: EventLoop, configuration: PostgresConfiguration, logger: Logger) {
     precondition(configuration.connectionsPerLoop > 0, "a pool has at least one connection")
@@ -57,8 +59,7 @@ public final class PostgresPool: ConnectionKeeperOwner, @unchecked Sendable {
     failWaiting(.closed)
     if keepers.contains(where: { ($0.wire?.inFlightCount ?? 0) > 0 }) {
       await withUnsafeContinuation { continuation in
-        drained = continuation
-        loop.schedule(after: Self.drainTimeout) { [self] in endDrain() }
+        drain = (continuation, loop.schedule(after: Self.drainTimeout) { [self] in endDrain() })
       }
     }
     for keeper in keepers { keeper.close() }
@@ -104,7 +105,7 @@ public final class PostgresPool: ConnectionKeeperOwner, @unchecked Sendable {
   private func leastLoaded() -> WireConnection? {
     var best: WireConnection?
     for keeper in keepers {
-      guard let wire = keeper.wire, !wire.isReserved, wire.inFlightCount < configuration.inFlightCountMax else { continue }
+      guard let wire = keeper.wire, wire.isOpen, !wire.isReserved, wire.inFlightCount < configuration.inFlightCountMax else { continue }
       if best.map({ wire.inFlightCount < $0.inFlightCount }) ?? true { best = wire }
     }
     return best
@@ -119,12 +120,13 @@ public final class PostgresPool: ConnectionKeeperOwner, @unchecked Sendable {
     while !queue.isEmpty, let wire = leastLoaded() {
       if let request = queue.popFirst() { wire.send(request) }
     }
-    if drained != nil, keepers.allSatisfy({ ($0.wire?.inFlightCount ?? 0) == 0 }) { endDrain() }
+    if drain != nil, keepers.allSatisfy({ ($0.wire?.inFlightCount ?? 0) == 0 }) { endDrain() }
   }
 
   private func endDrain() {
-    drained?.resume()
-    drained = nil
+    guard let (continuation, timer) = drain.take() else { return }
+    loop.cancel(timer)
+    continuation.resume()
   }
 
   // MARK: Transactions
