@@ -11,9 +11,22 @@ struct Database: Sendable {
     _ statement: PreparedStatement, _ parameters: [PostgresValue]
   ) async throws(StoreFailure) -> PostgresRows {
     do {
-      return try await pools.current.query(statement, parameters)
+      return try await rerouting { () throws(PostgresError) in try await pools.current.query(statement, parameters) }
     } catch {
       throw failure(error)
+    }
+  }
+
+  /// Runs `body`, once more if the row it inserts was on its way to a default partition while `Maintenance` made the one it belongs
+  /// to: PostgreSQL refuses it then (23514, check_violation), and nothing took effect. The second time finds the new partition.
+  func rerouting<Value: Sendable>(
+    _ body: () async throws(PostgresError) -> Value
+  ) async throws(PostgresError) -> Value {
+    do throws(PostgresError) {
+      return try await body()
+    } catch {
+      guard error.sqlState == "23514" else { throw error }
+      return try await body()
     }
   }
 

@@ -16,7 +16,8 @@ public struct PoolGroup: Sendable {
 
   var currentIndex: Int {
     guard let loop = EventLoop.current else { preconditionFailure("the store was called outside of an event loop") }
-    precondition(pools.indices.contains(loop.index), "loop \(loop.index) has no pool")
+    precondition(
+      pools.indices.contains(loop.index) && pools[loop.index].loop === loop, "loop \(loop.index) has no pool here")
     return loop.index
   }
 

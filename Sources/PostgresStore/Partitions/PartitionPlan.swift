@@ -33,9 +33,12 @@ struct PartitionPlan: Sendable, Equatable {
   /// one of another width stands, the next begins at its end.
   init(_ table: PartitionedTable, existing: [PartitionSpan], at now: Timestamp) {
     let width = table.width.components.seconds
+    let kept = table.kept.components.seconds
     let end = now.seconds + table.ahead.components.seconds
     creates = []
     var start = Self.floor(now.seconds, width) - width
+    // What could be dropped at once is not made.
+    if start + width + kept < now.seconds { start += width }
     while start <= end {
       if let occupant = existing.first(where: { $0.from <= start && start < $0.until }) {
         start = occupant.until
@@ -46,7 +49,6 @@ struct PartitionPlan: Sendable, Equatable {
       creates.append(span)
       start = span.until
     }
-    let kept = table.kept.components.seconds
     drops = existing.filter { $0.until + kept < now.seconds }.sorted { $0.from < $1.from }
   }
 

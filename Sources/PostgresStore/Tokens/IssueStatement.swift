@@ -52,26 +52,29 @@ extension PostgresTokenStore {
     let authorization = issuance.authorization
     let family = issuance.family
     let token = issuance.accessToken
+    let parameters: [PostgresValue] = [
+      .timestampArray(artefacts.map(\.expiresAt.microseconds)),
+      .textArray(artefacts.map(\.kind)),
+      .bytesArray(artefacts.map(\.id)),
+      .timestamp(issuance.now),
+      .locator(family?.locator),
+      .text(authorization.client.rawValue),
+      .text(authorization.subject.rawValue),
+      .scopes(authorization.scope),
+      .textArray(authorization.audience),
+      .timestamp(authorization.authenticatedAt),
+      .text(authorization.claimsText),
+      .digest(family?.refreshHash),
+      .timestamp(family?.idleExpiresAt),
+      .timestamp(family?.expiresAt),
+      .locator(token?.locator),
+      .digest(token?.secretHash),
+      .timestamp(token?.expiresAt),
+    ]
     do {
-      let rows = try await database.pools.current.query(Self.issue, [
-        .timestampArray(artefacts.map(\.expiresAt.microseconds)),
-        .textArray(artefacts.map(\.kind)),
-        .bytesArray(artefacts.map(\.id)),
-        .timestamp(issuance.now),
-        .locator(family?.locator),
-        .text(authorization.client.rawValue),
-        .text(authorization.subject.rawValue),
-        .scopes(authorization.scope),
-        .textArray(authorization.audience),
-        .timestamp(authorization.authenticatedAt),
-        .text(authorization.claimsText),
-        .digest(family?.refreshHash),
-        .timestamp(family?.idleExpiresAt),
-        .timestamp(family?.expiresAt),
-        .locator(token?.locator),
-        .digest(token?.secretHash),
-        .timestamp(token?.expiresAt),
-      ])
+      let rows = try await database.rerouting { () throws(PostgresError) in
+        try await database.pools.current.query(Self.issue, parameters)
+      }
       return try rows[0].bool(0)
     } catch {
       if error.sqlState == Self.partialUse { return false }

@@ -27,7 +27,8 @@ public struct PostgresTokenStore: TokenStore {
     // Nothing can conflict, so it may share a commit with others; a JWT leaves no row at all.
     guard issuance.accessToken != nil else { return .issued }
     do {
-      try await lone[database.pools.currentIndex].insert(issuance)
+      let batches = lone[database.pools.currentIndex]
+      try await database.rerouting { () throws(PostgresError) in try await batches.insert(issuance) }
       return .issued
     } catch {
       throw database.failure(error)
