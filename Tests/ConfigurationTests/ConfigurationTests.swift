@@ -50,7 +50,9 @@ struct ConfigurationTests {
         mcp: false
     admin: { address: "[::1]:9090" }
     trusted_proxies: [10.0.0.0/8, 127.0.0.2]
-    limits: { request_line: 16KiB, field_bytes: 64KiB, field_count: 50, header_timeout: 500s, idle_timeout: 2m, minimum_body_rate: 2KiB/s }
+    limits:
+      { request_line: 16KiB, field_bytes: 64KiB, field_count: 50, header_timeout: 500s, idle_timeout: 2m,
+        minimum_body_rate: 2KiB/s }
     tokens:
       access: { format: jwt, lifetime: 5m }
       code: { lifetime: 30s }
@@ -84,13 +86,15 @@ struct ConfigurationTests {
   func redacts() throws {
     var printed = ""
     dump(try Fixture.load(Fixture.valid), to: &printed)
-    for name in ["DB", "APP_SECRET", "PROVIDER_SECRET", "KEY"] { #expect(!printed.contains(try #require(Fixture.environment[name]))) }
+    for name in ["DB", "APP_SECRET", "PROVIDER_SECRET", "KEY"] {
+      #expect(!printed.contains(try #require(Fixture.environment[name])))
+    }
   }
 
   @Test("The annotated example loads")
   func loadsExample() throws {
-    let example = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "deploy/postern.example.yaml")
+    let example = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "deploy/postern.example.yaml")
     var environment = ["POSTERN_DATABASE_URL": "postgresql://postern@db/postern", "ALICE_SCRYPT": Fixture.hash]
     for name in ["PRINTMYPICS_SECRET", "REPORT_SECRET", "CLOUDVAULT_SECRET", "REPORTS_KEY", "LEGACY_PASSWORD"] {
       environment[name] = "0123456789abcdef-\(name)"

@@ -4,7 +4,8 @@ import Configuration
 enum Fixture {
   static let environment = [
     "DB": "postgresql://postern:pw@db/postern", "APP_SECRET": "0123456789abcdef-app", "SHORT": "tooshort",
-    "MACHINE_SECRET": "0123456789abcdef-machine", "PROVIDER_SECRET": "provider-secret", "KEY": "api-key-value", "EMPTY": "",
+    "MACHINE_SECRET": "0123456789abcdef-machine", "PROVIDER_SECRET": "provider-secret", "KEY": "api-key-value",
+    "EMPTY": "",
     "BAD_KEY": "c2hvcnQ=", "HASH": hash, "NOT_HASH": "plain-password", "SPLIT": "a\r\nX-Evil: 1",
   ]
 

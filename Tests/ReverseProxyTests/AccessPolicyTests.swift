@@ -7,7 +7,9 @@ struct AccessPolicyTests {
   static let now = Timestamp(seconds: 1_700_000_000)
   static let policy = AccessPolicy(requiredScopes: ["photos.read", "albums.list"], audience: "https://gw.example.com/crm")
 
-  static func decide(_ policy: AccessPolicy = policy, scope: ScopeSet, audience: [String], expiresIn: Duration = .seconds(60)) -> AccessDecision {
+  static func decide(
+    _ policy: AccessPolicy = policy, scope: ScopeSet, audience: [String], expiresIn: Duration = .seconds(60)
+  ) -> AccessDecision {
     let authorization = Authorization(subject: Subject("alice"), client: ClientID("app"), scope: scope, audience: audience)
     return policy.decide(authorization, expiresAt: now + expiresIn, at: now)
   }
@@ -29,13 +31,17 @@ struct AccessPolicyTests {
 
   @Test("A token is invalid from the moment it expires", arguments: [Duration.zero, .seconds(-1), .microseconds(-1)])
   func refusesExpired(expiresIn: Duration) {
-    #expect(Self.decide(scope: ["photos.read", "albums.list"], audience: ["https://gw.example.com/crm"], expiresIn: expiresIn) == .deny(.invalidToken))
+    let decision = Self.decide(
+      scope: ["photos.read", "albums.list"], audience: ["https://gw.example.com/crm"], expiresIn: expiresIn)
+    #expect(decision == .deny(.invalidToken))
   }
 
   @Test("All scopes, the audience among others and a moment left: allowed")
   func allows() {
-    #expect(
-      Self.decide(scope: ["other", "albums.list", "photos.read"], audience: ["x:y", "https://gw.example.com/crm"], expiresIn: .microseconds(1)) == .allow)
+    let decision = Self.decide(
+      scope: ["other", "albums.list", "photos.read"], audience: ["x:y", "https://gw.example.com/crm"],
+      expiresIn: .microseconds(1))
+    #expect(decision == .allow)
     #expect(Self.decide(AccessPolicy(), scope: [], audience: []) == .allow)
   }
 
@@ -43,9 +49,12 @@ struct AccessPolicyTests {
   func challenges() {
     let expected: [(AccessDenial, Int, String)] = [
       (.missingToken, 401, "Bearer realm=\"postern\", scope=\"photos.read albums.list\""),
-      (.invalidRequest, 400, "Bearer realm=\"postern\", error=\"invalid_request\", error_description=\"The Authorization field holds no single, well-formed bearer token.\""),
-      (.invalidToken, 401, "Bearer realm=\"postern\", error=\"invalid_token\", error_description=\"The access token is unknown, expired, revoked, or meant for another audience.\", scope=\"photos.read albums.list\""),
-      (.insufficientScope, 403, "Bearer realm=\"postern\", error=\"insufficient_scope\", error_description=\"The access token lacks a scope that this route needs.\", scope=\"photos.read albums.list\""),
+      (.invalidRequest, 400,
+       "Bearer realm=\"postern\", error=\"invalid_request\", error_description=\"The Authorization field holds no single, well-formed bearer token.\""),
+      (.invalidToken, 401,
+       "Bearer realm=\"postern\", error=\"invalid_token\", error_description=\"The access token is unknown, expired, revoked, or meant for another audience.\", scope=\"photos.read albums.list\""),
+      (.insufficientScope, 403,
+       "Bearer realm=\"postern\", error=\"insufficient_scope\", error_description=\"The access token lacks a scope that this route needs.\", scope=\"photos.read albums.list\""),
     ]
     for (denial, status, challenge) in expected {
       #expect(denial.status == status)
@@ -63,7 +72,8 @@ struct AccessPolicyTests {
 struct BearerTests {
   @Test("RFC 6750 §2.1: credentials that are not exactly one b64token are malformed", arguments: [
     "Bearer", "Bearer ", "Bearer  ", "Bearer\ttoken", "Bearer,token", "Bearer a b", "Bearer a,b", "Bearer a, Bearer b",
-    "Bearer =", "Bearer a=b", "Bearer a==b", "Bearer \"a\"", "Bearer a;b", "Bearer caf\u{e9}", "Bearer a\u{0}", "Bearer a\r\nX: y",
+    "Bearer =", "Bearer a=b", "Bearer a==b", "Bearer \"a\"", "Bearer a;b", "Bearer caf\u{e9}", "Bearer a\u{0}",
+    "Bearer a\r\nX: y",
     "Bearer a ", "Bearer token=abc, x=y", "Bearer " + String(repeating: "a", count: Bearer.tokenBytesMax + 1),
   ])
   func refuses(value: String) {

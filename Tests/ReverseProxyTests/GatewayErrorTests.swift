@@ -5,15 +5,20 @@ import Testing
 @Suite("Gateway errors")
 struct GatewayErrorTests {
   static let errors: [(error: GatewayError, status: Int, type: String?)] = [
-    (.badTarget(.dotSegment), 400, nil), (.routeNotFound, 404, nil), (.methodNotAllowed(allow: "GET"), 405, nil), (.bodyTooLarge, 413, nil),
-    (.requestTimeout, 408, nil), (.accessDenied(.missingToken, AccessPolicy()), 401, nil), (.accessDenied(.insufficientScope, AccessPolicy()), 403, nil),
-    (.dnsError, 502, "dns_error"), (.connectionRefused, 502, "connection_refused"), (.connectionTimeout, 504, "connection_timeout"),
+    (.badTarget(.dotSegment), 400, nil), (.routeNotFound, 404, nil), (.methodNotAllowed(allow: "GET"), 405, nil),
+    (.bodyTooLarge, 413, nil),
+    (.requestTimeout, 408, nil), (.accessDenied(.missingToken, AccessPolicy()), 401, nil),
+    (.accessDenied(.insufficientScope, AccessPolicy()), 403, nil),
+    (.dnsError, 502, "dns_error"), (.connectionRefused, 502, "connection_refused"),
+    (.connectionTimeout, 504, "connection_timeout"),
     (.connectionTerminated, 502, "connection_terminated"), (.connectionLimitReached, 503, "connection_limit_reached"),
     (.tlsProtocolError, 502, "tls_protocol_error"), (.tlsCertificateError, 502, "tls_certificate_error"),
     (.responseTimeout, 504, "http_response_timeout"), (.responseIncomplete, 502, "http_response_incomplete"),
     (.responseHeadTooLarge, 502, "http_response_header_section_size"), (.responseMalformed, 502, "http_protocol_error"),
-    (.credentialUnavailable(retryable: true), 503, "proxy_internal_error"), (.credentialUnavailable(retryable: false), 502, "proxy_internal_error"),
-    (.verificationUnavailable, 503, "proxy_internal_error"), (.overloaded, 503, "proxy_internal_error"), (.internalError, 500, "proxy_internal_error"),
+    (.credentialUnavailable(retryable: true), 503, "proxy_internal_error"),
+    (.credentialUnavailable(retryable: false), 502, "proxy_internal_error"),
+    (.verificationUnavailable, 503, "proxy_internal_error"), (.overloaded, 503, "proxy_internal_error"),
+    (.internalError, 500, "proxy_internal_error"),
   ]
 
   @Test("RFC 9209 §2.3: an error about the upstream names its type, others do not", arguments: errors)

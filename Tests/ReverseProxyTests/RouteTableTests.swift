@@ -3,7 +3,9 @@ import Testing
 
 @Suite("Route table")
 struct RouteTableTests {
-  static func route(_ name: String, _ path: String, host: String? = nil, _ methods: Set<RequestMethod> = []) throws -> Route {
+  static func route(
+    _ name: String, _ path: String, host: String? = nil, _ methods: Set<RequestMethod> = []
+  ) throws -> Route {
     try Route(name: name, host: host, pattern: PathPattern(path), methods: methods, access: .anonymous, upstream: "u")
   }
 
@@ -41,7 +43,8 @@ struct RouteTableTests {
     ("POST", "/photos/1", "405 GET, HEAD"), ("GET", "/photos/1/raw", "photos"), ("GET", "/photos/latest", "latest"),
     ("HEAD", "/photos/latest", "latest"), ("DELETE", "/photos/latest", "latest-any"), ("PUT", "/albums", "write"),
     ("POST", "/albums", "write"), ("GET", "/albums", "read"), ("DELETE", "/albums", "405 GET, HEAD, POST, PUT"),
-    ("get", "/albums", "405 GET, HEAD, POST, PUT"), ("GET", "/a/b/z", "ends"), ("GET", "/a//z", "rest"), ("GET", "/a/b", "rest"),
+    ("get", "/albums", "405 GET, HEAD, POST, PUT"), ("GET", "/a/b/z", "ends"), ("GET", "/a//z", "rest"),
+    ("GET", "/a/b", "rest"),
     ("GET", "/a/b/z/y", "rest"), ("GET", "/slash/", "slash"), ("GET", "/slash", "rest"), ("GET", "/ADMIN", "rest"),
   ])
   func findsMostSpecific(method: String, path: String, expected: String) throws {
@@ -81,7 +84,8 @@ struct RouteTableTests {
   }
 
   @Test("A route that only serves reserved paths is refused", arguments: [
-    "/oauth/token", "/oauth/**", "/oauth/*", "/login", "/%6cogin/x", "/connect/x/**", "/.well-known/openid-configuration",
+    "/oauth/token", "/oauth/**", "/oauth/*", "/login", "/%6cogin/x", "/connect/x/**",
+    "/.well-known/openid-configuration",
   ])
   func refusesReserved(path: String) throws {
     let conflicts = try #require(throws: RouteConflicts.self) { try RouteTable([Self.route("mine", path)]) }
@@ -101,8 +105,14 @@ struct RouteTableTests {
     func conflicts(_ routes: [Route]) throws -> [String] {
       try #require(throws: RouteConflicts.self) { try RouteTable(routes) }.conflicts.map(\.description)
     }
-    #expect(try conflicts([Self.route("a", "/x/**"), Self.route("b", "/x/**")]) == ["Routes \"a\" and \"b\" both serve every method of /x/**."])
-    #expect(try conflicts([Self.route("a", "/x", [.get, .post]), Self.route("b", "/%78", [.post])]) == ["Routes \"a\" and \"b\" both serve POST /%78."])
+    #expect(
+      try conflicts([Self.route("a", "/x/**"), Self.route("b", "/x/**")]) == [
+        "Routes \"a\" and \"b\" both serve every method of /x/**."
+      ])
+    #expect(
+      try conflicts([Self.route("a", "/x", [.get, .post]), Self.route("b", "/%78", [.post])]) == [
+        "Routes \"a\" and \"b\" both serve POST /%78."
+      ])
     #expect(try conflicts([Self.route("a", "/x"), Self.route("a", "/y")]) == ["There are two routes named \"a\"."])
     #expect(try conflicts([Self.route("a", "/x", host: "H.example"), Self.route("b", "/x", host: "h.example")]).count == 1)
   }

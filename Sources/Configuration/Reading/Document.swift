@@ -33,10 +33,12 @@ extension ReadingContext {
 
   private func addSyntaxFault(_ error: any Error) {
     switch error as? YamlError {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
       faults.add("not YAML: \(problem)", at: mark)
     case .duplicatedKeysInMapping(let keys, let context):
-      faults.add("the key \(keys.map { "\"\($0)\"" }.joined(separator: ", ")) stands twice in one mapping", at: context.mark)
+      let names = keys.map { "\"\($0)\"" }.joined(separator: ", ")
+      faults.add("the key \(names) stands twice in one mapping", at: context.mark)
     case .reader(let problem, _, _, _):
       faults.add("not YAML: \(problem)", at: nil)
     default:

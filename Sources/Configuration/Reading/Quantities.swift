@@ -64,6 +64,6 @@ private func quantity(_ text: String, _ units: [String: Int]) -> (count: Int, un
 private func spelled(_ duration: Duration) -> String {
   let milliseconds = duration.components.seconds * 1000 + duration.components.attoseconds / 1_000_000_000_000_000
   let units: [(String, Int64)] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)]
-  for (name, unit) in units where milliseconds >= unit && milliseconds % unit == 0 { return "\(milliseconds / unit)\(name)" }
-  return "\(milliseconds)ms"
+  let largest = units.first { milliseconds >= $0.1 && milliseconds % $0.1 == 0 }
+  return largest.map { "\(milliseconds / $0.1)\($0.0)" } ?? "\(milliseconds)ms"
 }

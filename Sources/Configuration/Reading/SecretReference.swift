@@ -66,7 +66,9 @@ extension YAMLValue {
       if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
       if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
       guard !bytes.isEmpty else { return fault("\(self.path): the file \(path) is empty") }
-      guard bytes.count <= SecretSource.fileBytesMax else { return fault("\(self.path): the file \(path) is too large for a secret") }
+      guard bytes.count <= SecretSource.fileBytesMax else {
+        return fault("\(self.path): the file \(path) is too large for a secret")
+      }
       return Secret(bytes: bytes)
     }
   }

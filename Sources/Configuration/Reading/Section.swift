@@ -31,6 +31,16 @@ final class Section {
     return read(member)
   }
 
+  /// Replaces a default by the member, when it is there and sound.
+  func replace<Value>(_ target: inout Value, _ key: String, _ read: (YAMLValue) -> Value?) {
+    if let value = member(key).flatMap(read) { target = value }
+  }
+
+  /// Reads a mapping inside this one, when it is there.
+  func nested(_ key: String, _ read: (Section) -> Void) {
+    _ = member(key)?.section { section -> Void? in read(section) }
+  }
+
   /// nil: absent or faulty, and told so.
   func required<Value>(_ key: String, _ hint: String = "", _ read: (YAMLValue) -> Value?) -> Value? {
     guard let member = member(key) else {
@@ -66,7 +76,9 @@ final class Section {
 extension YAMLValue {
   /// Reads a mapping with the keys that `read` asks for.
   func section<Value>(_ read: (Section) -> Value?) -> Value? {
-    guard case .mapping(let mapping) = node else { return fault("\(path.isEmpty ? "the file" : path) must be a mapping, not \(kind)") }
+    guard case .mapping(let mapping) = node else {
+      return fault("\(path.isEmpty ? "the file" : path) must be a mapping, not \(kind)")
+    }
     let section = Section(value: self, mapping: mapping)
     let result = read(section)
     section.faultUnknownKeys()

@@ -1,7 +1,8 @@
 /// `; did you mean "x"?` for the nearest name, or nothing when none is near.
 func didYouMean(_ name: String, among candidates: some Sequence<String>) -> String {
   let distances = candidates.map { ($0, editDistance(Array(name.lowercased()), Array($0.lowercased()))) }
-  guard let (nearest, distance) = distances.min(by: { $0.1 < $1.1 }), distance <= max(1, nearest.count / 3) else { return "" }
+  guard let (nearest, distance) = distances.min(by: { $0.1 < $1.1 }), distance <= max(1, nearest.count / 3)
+  else { return "" }
   return "; did you mean \"\(nearest)\"?"
 }
 

@@ -59,6 +59,15 @@ struct YAMLValue {
   /// No member of the format is longer; 4 KiB fits the longest URL.
   static let scalarBytesMax = 4096
 
+  /// A name that the operator gives a thing: it stands in logs, metrics and paths.
+  var identifier: String? {
+    guard let text else { return nil }
+    let isLegal = text.utf8.count <= 64 && text.utf8.allSatisfy { byte in
+      (0x30...0x39).contains(byte) || (0x61...0x7a).contains(byte | 0x20) || [0x2d, 0x2e, 0x5f].contains(byte)
+    }
+    return isLegal ? text : fault("\(path) must be at most 64 letters, digits, hyphens, dots and underscores")
+  }
+
   var boolean: Bool? {
     guard let text else { return nil }
     switch text {

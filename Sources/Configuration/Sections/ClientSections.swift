@@ -24,8 +24,8 @@ extension YAMLValue {
     }
   }
 
-  /// Visible ASCII without a colon: it separates client and secret in Basic credentials, and subjects of accounts hold one,
-  /// so no client can be taken for a user (RFC 9700 §4.15).
+  /// Visible ASCII without a colon: it separates client and secret in Basic credentials, and subjects of accounts hold
+  /// one, so no client can be taken for a user (RFC 9700 §4.15).
   private var clientID: ClientID? {
     guard let text else { return nil }
     let isLegal = text.utf8.count <= 128 && text.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ":") }
@@ -58,10 +58,11 @@ extension YAMLValue {
       }
     case let scheme:
       // A reverse domain name has a dot; `javascript:` and `data:` have none.
-      let isPrivateUse = scheme.contains(".") && scheme.utf8.first.map { (0x61...0x7a).contains($0) } == true
-        && scheme.utf8.allSatisfy { (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || [0x2b, 0x2d, 0x2e].contains($0) }
-      guard isPrivateUse else {
-        return fault("\(path): the scheme must be https, http on loopback, or a reverse domain name such as com.example.app (RFC 8252 §7.1)")
+      guard scheme.contains("."), !scheme.contains("_"), Origin.isHostName(scheme), scheme.first?.isLetter == true
+      else {
+        return fault(
+          "\(path): the scheme must be https, http on loopback, or a reverse domain name such as com.example.app "
+            + "(RFC 8252 §7.1)")
       }
     }
     return text
@@ -90,9 +91,12 @@ extension Section {
     let secret = secretValue?.secret(bytesMin: Section.clientSecretBytesMin)
     let authentication = optional("authentication", default: secretValue == nil ? .none : .clientSecretBasic) { value in
       value.choice(
-        ClientAuthenticationMethod.allCases.map { ($0.rawValue, $0) }, unavailable: ["private_key_jwt", "tls_client_auth"])
+        ClientAuthenticationMethod.allCases.map { ($0.rawValue, $0) },
+        unavailable: ["private_key_jwt", "tls_client_auth"])
     }
-    let clientGrants = required("grants") { $0.uniqueList { $0.grantType(among: grants, "is switched on under grants") } }
+    let clientGrants = required("grants") { value in
+      value.uniqueList { $0.grantType(among: grants, "is switched on under grants") }
+    }
     let redirectURIs = optional("redirect_uris", default: []) { $0.uniqueList { $0.redirectURI } }
     let needsConsent = clientGrants?.contains(.authorizationCode) == true
     let clientScopes = optional("scopes", default: []) { value in
@@ -101,12 +105,9 @@ extension Section {
     let audiences = optional("audiences", default: []) { $0.uniqueList { $0.audience } }
     var format: AccessTokenFormat?
     var lifetime: Duration?
-    optional("access_token") { value in
-      value.section { section -> Void? in
-        format = section.optional("format") { $0.choice(AccessTokenFormat.self) }
-        lifetime = section.optional("lifetime") { $0.accessLifetime }
-        return ()
-      }
+    nested("access_token") { section in
+      format = section.optional("format") { $0.choice(AccessTokenFormat.self) }
+      lifetime = section.optional("lifetime") { $0.accessLifetime }
     }
 
     guard let authentication, let clientGrants, let redirectURIs else { return nil }
@@ -143,30 +144,5 @@ extension YAMLValue {
     return fault(
       "scope \"\(scope)\" is not declared under scopes, so the consent page could not explain it"
         + didYouMean(scope.rawValue, among: declared.map(\.scope.rawValue)))
-  }
-
-  var accounts: [Account]? {
-    var seen: Set<String> = []
-    return list { value in
-      value.section { section in
-        let username = section.required("username") { $0.text }
-        let hash = section.required("password_hash", "make one with: postern account create") { $0.passwordHash }
-        if let username, !seen.insert(username).inserted {
-          section.member("username")?.fault("there are two accounts \"\(username)\"")
-        }
-        guard let username, let hash else { return nil }
-        // The colon keeps accounts and clients apart: no client id of the file has one.
-        return Account(subject: Subject("user:\(username)"), username: username, passwordHash: hash, isConfigured: true)
-      }
-    }
-  }
-
-  private var passwordHash: String? {
-    guard let (secret, _) = secretOrLiteral else { return nil }
-    let text = secret.exposedText
-    guard Scrypt.isWellFormed(text) else {
-      return fault("\(path) must be a PHC string such as $scrypt$ln=14,r=8,p=1$salt$hash")
-    }
-    return text
   }
 }

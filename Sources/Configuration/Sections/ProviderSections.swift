@@ -5,7 +5,8 @@ import ReverseProxy
 extension YAMLValue {
   var providers: Declarations<Provider>? {
     var declarations = Declarations<Provider>()
-    _ = members { name, _, value in
+    _ = members { name, key, value in
+      _ = key.identifier
       let provider = value.section { $0.provider(ProviderID(name)) }
       declarations.add(name, provider)
       return provider
@@ -58,12 +59,9 @@ extension Section {
     }
     var allowHTTP = false
     var allowPrivateAddresses = false
-    optional("development") { value in
-      value.section { section -> Void? in
-        allowHTTP = section.optional("allow_http") { $0.boolean } ?? false
-        allowPrivateAddresses = section.optional("allow_private_addresses") { $0.boolean } ?? false
-        return ()
-      }
+    nested("development") { section in
+      section.replace(&allowHTTP, "allow_http") { $0.boolean }
+      section.replace(&allowPrivateAddresses, "allow_private_addresses") { $0.boolean }
     }
     if let endpoint, endpoint.scheme == .http, !allowHTTP {
       member("token_endpoint")?.fault(

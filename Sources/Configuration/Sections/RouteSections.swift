@@ -30,7 +30,9 @@ extension YAMLValue {
     guard let text else { return nil }
     guard let method = RequestMethod(text) else { return fault("\(path): \"\(text)\" is no method that a route serves") }
     // Methods are case-sensitive (RFC 9110 §9.1): `get` would match nothing.
-    guard text == text.uppercased() else { return fault("\(path): methods are case-sensitive; write \(text.uppercased())") }
+    guard text == text.uppercased() else {
+      return fault("\(path): methods are case-sensitive; write \(text.uppercased())")
+    }
     return method
   }
 
@@ -44,11 +46,7 @@ extension YAMLValue {
   /// The field that carries an API key: any but those that frame or route the request.
   fileprivate var credentialField: String? {
     guard let text else { return nil }
-    let name = Array(text.utf8)
-    let isToken = RequestMethod(text) != nil
-    let isFraming = ["content-length", "cookie"].contains(text.lowercased())
-    let isOwn = FieldRules.stripsFromRequest(name.span) && text.lowercased() != "authorization"
-    guard isToken, !isFraming, !isOwn else { return fault("\(path): \"\(text)\" cannot carry a credential") }
+    guard FieldRules.canCarryCredential(text) else { return fault("\(path): \"\(text)\" cannot carry a credential") }
     return text
   }
 
@@ -112,14 +110,20 @@ extension YAMLValue {
 }
 
 extension Section {
-  fileprivate func route(upstreams: Declarations<Upstream>, providers: Declarations<Provider>, scopes: KnownScopes?) -> Route? {
+  fileprivate func route(
+    upstreams: Declarations<Upstream>, providers: Declarations<Provider>, scopes: KnownScopes?
+  ) -> Route? {
     unavailable("streams", "cors")
-    optional("accept") { $0.list { $0.selfOnly } }
+    optional("accept") { value in
+      let accepted = value.list { $0.acceptedIssuer }
+      if accepted?.isEmpty == true { value.fault("\(value.path) must name self, or be left out") }
+      return accepted
+    }
     optional("mcp") { value in
       if value.boolean == true { value.fault("mcp is not available in this version") }
       return ()
     }
-    let name = required("name") { $0.text }
+    let name = required("name") { $0.identifier }
     let match = required("match") { $0.section { $0.match() } }
     let access = access(scopes)
     let upstreamValue = required("upstream") { upstreams.resolve("upstream", at: $0) }
@@ -187,8 +191,9 @@ extension Section {
 }
 
 extension YAMLValue {
-  fileprivate var selfOnly: Void? {
-    if case .scalar = node, scalar == "self" { return () }
+  /// Whose tokens a route takes: `self` is Postern.
+  fileprivate var acceptedIssuer: String? {
+    if case .scalar = node, scalar == "self" { return "self" }
     return fault("only \"self\" can be accepted: foreign issuers are not available in this version")
   }
 }

@@ -89,21 +89,13 @@ extension YAMLValue {
 
   var limits: Limits? {
     section { section in
-      let defaults = Limits()
-      let requestLine = section.optional("request_line", default: defaults.requestLineBytesMax) { $0.byteCount(in: 1024...65_536) }
-      let fieldBytes = section.optional("field_bytes", default: defaults.fieldBytesMax) { $0.byteCount(in: 4096...1_048_576) }
-      let fieldCount = section.optional("field_count", default: defaults.fieldCountMax) { $0.count(in: 16...1000) }
-      let headerTimeout = section.optional("header_timeout", default: defaults.headerTimeout) { $0.duration(in: .seconds(1) ... .seconds(600)) }
-      let idleTimeout = section.optional("idle_timeout", default: defaults.idleTimeout) { $0.duration(in: .seconds(1) ... .seconds(3600)) }
-      let bodyRate = section.optional("minimum_body_rate", default: defaults.minimumBodyRate) { $0.byteRate(in: 1...(1 << 30)) }
-      guard let requestLine, let fieldBytes, let fieldCount, let headerTimeout, let idleTimeout, let bodyRate else { return nil }
       var limits = Limits()
-      limits.requestLineBytesMax = requestLine
-      limits.fieldBytesMax = fieldBytes
-      limits.fieldCountMax = fieldCount
-      limits.headerTimeout = headerTimeout
-      limits.idleTimeout = idleTimeout
-      limits.minimumBodyRate = bodyRate
+      section.replace(&limits.requestLineBytesMax, "request_line") { $0.byteCount(in: 1024...65_536) }
+      section.replace(&limits.fieldBytesMax, "field_bytes") { $0.byteCount(in: 4096...1_048_576) }
+      section.replace(&limits.fieldCountMax, "field_count") { $0.count(in: 16...1000) }
+      section.replace(&limits.headerTimeout, "header_timeout") { $0.duration(in: .seconds(1) ... .seconds(600)) }
+      section.replace(&limits.idleTimeout, "idle_timeout") { $0.duration(in: .seconds(1) ... .seconds(3600)) }
+      section.replace(&limits.minimumBodyRate, "minimum_body_rate") { $0.byteRate(in: 1...(1 << 30)) }
       return limits
     }
   }

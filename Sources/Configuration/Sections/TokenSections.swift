@@ -4,32 +4,20 @@ extension YAMLValue {
   var tokenSettings: TokenSettings? {
     section { section in
       var settings = TokenSettings()
-      section.optional("access") { value in
-        value.section { access -> Void? in
-          if let format = access.optional("format", { $0.choice(AccessTokenFormat.self) }) { settings.accessFormat = format }
-          if let lifetime = access.optional("lifetime", { $0.accessLifetime }) { settings.accessLifetime = lifetime }
-          return ()
-        }
+      section.nested("access") { access in
+        access.replace(&settings.accessFormat, "format") { $0.choice(AccessTokenFormat.self) }
+        access.replace(&settings.accessLifetime, "lifetime") { $0.accessLifetime }
       }
-      section.optional("code") { value in
-        value.section { code -> Void? in
-          let lifetime = code.optional("lifetime") { $0.duration(in: .seconds(1) ... .seconds(60)) }
-          if let lifetime { settings.codeLifetime = lifetime }
-          return ()
-        }
+      section.nested("code") { code in
+        code.replace(&settings.codeLifetime, "lifetime") { $0.duration(in: .seconds(1) ... .seconds(60)) }
       }
-      section.optional("refresh") { value in
-        value.section { refresh -> Void? in
-          let year = Duration.seconds(365 * 86_400)
-          if let idle = refresh.optional("idle", { $0.duration(in: .seconds(60)...year) }) { settings.refreshIdle = idle }
-          if let absolute = refresh.optional("absolute", { $0.duration(in: .seconds(60)...year) }) {
-            settings.refreshAbsolute = absolute
-          }
-          if let grace = refresh.optional("grace", { $0.duration(in: .zero ... .seconds(300)) }) { settings.refreshGrace = grace }
-          if settings.refreshIdle > settings.refreshAbsolute {
-            refresh.fault("\(value.path): idle must not be longer than absolute")
-          }
-          return ()
+      section.nested("refresh") { refresh in
+        let range = Duration.seconds(60) ... .seconds(365 * 86_400)
+        refresh.replace(&settings.refreshIdle, "idle") { $0.duration(in: range) }
+        refresh.replace(&settings.refreshAbsolute, "absolute") { $0.duration(in: range) }
+        refresh.replace(&settings.refreshGrace, "grace") { $0.duration(in: .zero ... .seconds(300)) }
+        if settings.refreshIdle > settings.refreshAbsolute {
+          refresh.fault("\(refresh.value.path): idle must not be longer than absolute")
         }
       }
       return settings

@@ -3,7 +3,8 @@ import ReverseProxy
 extension YAMLValue {
   var upstreams: Declarations<Upstream>? {
     var declarations = Declarations<Upstream>()
-    _ = members { name, _, value in
+    _ = members { name, key, value in
+      _ = key.identifier
       let upstream = value.section { $0.upstream(name) }
       declarations.add(name, upstream)
       return upstream
@@ -26,9 +27,9 @@ extension YAMLValue {
     section { section in
       let range = Duration.milliseconds(1) ... .seconds(3600)
       var timeouts = Upstream.Timeouts()
-      if let connect = section.optional("connect", { $0.duration(in: range) }) { timeouts.connect = connect }
-      if let head = section.optional("response_head", { $0.duration(in: range) }) { timeouts.responseHead = head }
-      if let idle = section.optional("idle", { $0.duration(in: range) }) { timeouts.idle = idle }
+      section.replace(&timeouts.connect, "connect") { $0.duration(in: range) }
+      section.replace(&timeouts.responseHead, "response_head") { $0.duration(in: range) }
+      section.replace(&timeouts.idle, "idle") { $0.duration(in: range) }
       return timeouts
     }
   }

@@ -13,7 +13,8 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
 
   /// - Parameter text: `0.0.0.0:8443` or `[::1]:8443`. Names are not resolved: a listener must not move with DNS.
   public init?(_ text: String) {
-    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0 else { return nil }
+    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0
+    else { return nil }
     var host = text[..<colon]
     let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
     if isBracketed { host = host.dropFirst().dropLast() }

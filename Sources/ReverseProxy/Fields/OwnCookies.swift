@@ -1,5 +1,5 @@
-/// Postern's own cookies. Pages and routes share a host, so browsers send them with proxied requests too; an upstream that
-/// saw them could act as the signed-in user, one that set them could plant a session.
+/// Postern's own cookies. Pages and routes share a host, so browsers send them with proxied requests too; an upstream
+/// that saw them could act as the signed-in user, one that set them could plant a session.
 ///
 /// Source: RFC 6265 §4.2.1, §5.4: a cookie's path does not protect it from another service on its host (§8.5).
 public enum OwnCookies {
@@ -11,7 +11,7 @@ public enum OwnCookies {
 
   /// The `Cookie` value without Postern's own.
   ///
-  /// - Returns: nil when there is nothing to remove, which is the usual case and costs one scan; empty when nothing is left.
+  /// - Returns: nil when there is nothing to remove, which is usual and costs one scan; empty when nothing is left.
   public static func removed(fromCookie value: Span<UInt8>) -> [UInt8]? {
     guard hasOwn(value) else { return nil }
     var kept: [UInt8] = []

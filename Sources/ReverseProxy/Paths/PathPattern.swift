@@ -1,4 +1,4 @@
-/// What paths a route serves: `/photos` exactly, `/photos/*` with any one segment, `/photos/**` the segment and all below.
+/// What paths a route serves: `/photos` exactly, `/photos/*` with any one segment, `/photos/**` that and all below.
 ///
 /// `*` stands for one whole, non-empty segment anywhere; `**` only at the end, for the rest of the path, also none. A
 /// trailing slash counts. Case counts. Path parameters (`;v=1`) take no part in matching, so `/admin;x` is served by the

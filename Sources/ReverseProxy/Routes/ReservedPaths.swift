@@ -1,7 +1,7 @@
 /// The paths of Postern's own endpoints, on every host. No route stands in front of them.
 public enum ReservedPaths {
   public static let patterns: [PathPattern] = [
-    "/oauth/**", "/login/**", "/consent/**", "/device/**", "/account/**", "/connect/**",
+    "/oauth/**", "/login/**", "/logout/**", "/consent/**", "/device/**", "/account/**", "/connect/**",
     "/.well-known/oauth-authorization-server/**", "/.well-known/openid-configuration/**",
     "/.well-known/oauth-protected-resource/**",
   ].map { text in

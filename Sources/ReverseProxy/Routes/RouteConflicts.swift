@@ -23,7 +23,8 @@ extension RouteConflicts {
         conflicts.append(
           RouteConflict(
             index: index,
-            description: "Route \"\(route.name)\" would stand in front of Postern's own \(reserved); choose another path."))
+            description: "Route \"\(route.name)\" would stand in front of Postern's own \(reserved); "
+              + "choose another path."))
       }
       for earlier in routes[..<index] {
         if earlier.name == route.name {

@@ -23,7 +23,9 @@ public struct IPAddress: Sendable, Hashable {
     }
   }
 
-  public var isLoopback: Bool { bytes.count == 4 ? bytes[0] == 127 : bytes.dropLast().allSatisfy { $0 == 0 } && bytes[15] == 1 }
+  public var isLoopback: Bool {
+    bytes.count == 4 ? bytes[0] == 127 : bytes.dropLast().allSatisfy { $0 == 0 } && bytes[15] == 1
+  }
 }
 
 /// An address or a block of addresses in CIDR notation. Source: RFC 4632 §3.1; RFC 4291 §2.3.
