@@ -1,4 +1,6 @@
 #pragma once
+// mallopt, which Swift's Glibc module leaves out: libcrypto takes scrypt's memory from malloc.
+#include <malloc.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>

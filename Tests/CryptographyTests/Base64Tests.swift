@@ -51,7 +51,9 @@ struct Base64Tests {
     #expect(Base64URL.decode(text) == nil)
   }
 
-  @Test("RFC 4648 §3.5: bits after the last byte are zero", arguments: ["Zh", "Zv", "Z_", "Zm9", "Zm-", "AB", "AAB", "_____x"])
+  @Test("RFC 4648 §3.5: bits after the last byte are zero", arguments: [
+    "Zh", "Zv", "Z_", "Zm9", "Zm-", "AB", "AAB", "_____x",
+  ])
   func trailingBits(text: String) {
     #expect(Base64URL.decode(text) == nil)
   }
@@ -81,7 +83,9 @@ struct Base64Tests {
     var target = [UInt8](repeating: 0xee, count: 8)
     let decode = { (text: String, count: Int) -> Int? in
       ascii(text).withUnsafeBytes { source in
-        target.withUnsafeMutableBytes { Base64URL.decode(source, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<count])) }
+        target.withUnsafeMutableBytes { target in
+          Base64URL.decode(source, into: UnsafeMutableRawBufferPointer(rebasing: target[..<count]))
+        }
       }
     }
     #expect(decode("Zm9vYg", 4) == 4)

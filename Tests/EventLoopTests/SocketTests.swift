@@ -7,8 +7,8 @@ import Testing
 struct SocketTests {
   @Test("An address keeps its literal; a mapped IPv4 address is IPv4", arguments: [
     ("127.0.0.1", "127.0.0.1:80", true), ("::1", "[::1]:80", true), ("::ffff:127.0.0.1", "127.0.0.1:80", true),
-    ("127.255.0.9", "127.255.0.9:80", true), ("128.0.0.1", "128.0.0.1:80", false), ("2001:db8::1", "[2001:db8::1]:80", false),
-    ("::", "[::]:80", false), ("0.0.0.0", "0.0.0.0:80", false),
+    ("127.255.0.9", "127.255.0.9:80", true), ("128.0.0.1", "128.0.0.1:80", false),
+    ("2001:db8::1", "[2001:db8::1]:80", false), ("::", "[::]:80", false), ("0.0.0.0", "0.0.0.0:80", false),
   ])
   func literals(literal: String, description: String, isLoopback: Bool) throws {
     let address = try #require(SocketAddress(literal: literal, port: 80))
@@ -16,7 +16,9 @@ struct SocketTests {
     #expect(address.isLoopback == isLoopback)
   }
 
-  @Test("What is no literal is no address", arguments: ["", "localhost", "127.1", "127.0.0.1:80", "[::1]", "0x7f.0.0.1", "::1%lo"])
+  @Test("What is no literal is no address", arguments: [
+    "", "localhost", "127.1", "127.0.0.1:80", "[::1]", "0x7f.0.0.1", "::1%lo",
+  ])
   func notLiterals(text: String) {
     #expect(SocketAddress(literal: text, port: 80) == nil)
   }

@@ -64,6 +64,8 @@ public struct JWTExpectation: Sendable, Hashable {
     return type.hasPrefix("application/") ? String(type.dropFirst("application/".count)) : type
   }
 
-  /// Swift's `==` takes canonically equivalent texts for equal; claims are compared code point by code point (RFC 7519 §7.3).
+  /// Swift's `==` takes canonically equivalent texts for equal; claims are compared code point by code point.
+  ///
+  /// Source: RFC 7519 §7.3.
   private func isSame(_ left: String, _ right: String) -> Bool { left.utf8.elementsEqual(right.utf8) }
 }

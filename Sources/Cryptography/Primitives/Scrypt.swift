@@ -30,6 +30,7 @@ public enum Scrypt {
   public static func isWellFormed(_ phc: String) -> Bool { PHC(phc) != nil }
 
   static func derive(password: Secret, salt: [UInt8], cost: Cost, byteCount: Int) -> [UInt8]? {
+    precondition(returnsLargeBlocks, "mallopt takes no threshold")
     var parameters = Parameters()
     parameters.add("pass", octets: password.exposedBytes)
     parameters.add("salt", octets: salt)
@@ -42,10 +43,17 @@ public enum Scrypt {
 }
 
 extension Scrypt {
+  /// Makes malloc map blocks of 1 MiB and more on their own, for the whole process, so that they go back to the kernel
+  /// when they are freed.
+  ///
+  /// Left to itself glibc raises that threshold to the largest block it saw freed, up to 32 MiB, and keeps such blocks: one
+  /// sign-in would cost every worker thread 16 MiB for good. Source: mallopt(3), `M_MMAP_THRESHOLD`.
+  private static let returnsLargeBlocks = mallopt(M_MMAP_THRESHOLD, 1 << 20) == 1
+
   /// Cost parameters that we are willing to pay.
   struct Cost: Hashable, Sendable {
-    /// N·r·p: the strongest of the settings commonly recommended (N = 2^17, r = 8, p = 1) and not more, so that an imported
-    /// hash cannot stop the server. Memory stays under 128 MiB with it.
+    /// N·r·p: the strongest of the settings commonly recommended (N = 2^17, r = 8, p = 1) and not more, so that an
+    /// imported hash cannot stop the server. Memory stays under 128 MiB with it.
     static let workMax = 1 << 20
     /// Bytes libcrypto may take: 128·N·r, 128·r·p and some small change.
     static let memoryByteCountMax: UInt64 = 2 * 128 * UInt64(workMax)

@@ -15,7 +15,8 @@ struct JoserfcTests {
   func ours(algorithm: SigningAlgorithm) throws {
     let key = SigningKey.generate(algorithm)
     let answer = try Peer.ask([
-      "do": "verify", "algorithm": .string(algorithm.rawValue), "token": .string(JWT.sign(claims, type: "at+jwt", with: key)),
+      "do": "verify", "algorithm": .string(algorithm.rawValue),
+      "token": .string(JWT.sign(claims, type: "at+jwt", with: key)),
       "keys": .object(JWKSet(keys: [SigningKey.generate(algorithm).jwk, key.jwk]).publicJSON),
     ])
     #expect(answer["claims"]?.object == claims)

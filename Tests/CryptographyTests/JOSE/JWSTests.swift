@@ -42,7 +42,9 @@ struct JWSTests {
       let token = "\(input).\(Base64URL.encode(code.bytes))"
       #expect(throws: JWSError.unsupportedAlgorithm) { try JWS.verify(token, with: try keys(key)) }
     }
-    #expect(throws: JWSError.unsupportedAlgorithm) { try JWS.verify(Vectors.rfc7515HS256, with: try keys(Vectors.rfc7515EC)) }
+    #expect(throws: JWSError.unsupportedAlgorithm) {
+      try JWS.verify(Vectors.rfc7515HS256, with: try keys(Vectors.rfc7515EC))
+    }
   }
 
   @Test("RFC 8725 §3.1: a header cannot choose another algorithm for a key", arguments: ["ES256", "EdDSA", "RS256"])
@@ -56,7 +58,8 @@ struct JWSTests {
   }
 
   @Test("RFC 7515 §4.1.1: the algorithm is case-sensitive, a string, and there", arguments: [
-    #"{"alg":"es256"}"#, #"{"alg":"PS256"}"#, #"{"alg":"ES384"}"#, #"{"alg":1}"#, #"{"alg":null}"#, #"{"alg":["ES256"]}"#, "{}",
+    #"{"alg":"es256"}"#, #"{"alg":"PS256"}"#, #"{"alg":"ES384"}"#, #"{"alg":1}"#, #"{"alg":null}"#, #"{"alg":["ES256"]}"#,
+    "{}",
   ])
   func algorithmForms(header: String) throws {
     #expect(throws: JWSError.unsupportedAlgorithm) {
@@ -78,7 +81,8 @@ struct JWSTests {
   func embeddedKey() throws {
     let attacker = SigningKey.generate(.es256)
     let brought = String(decoding: attacker.publicJWK.publicJSON.bytes, as: UTF8.self)
-    let header = #"{"alg":"ES256","jwk":\#(brought),"jku":"https://evil.example/jwks","x5u":"https://evil.example/x","x5c":["AA"]}"#
+    let pointers = #""jku":"https://evil.example/jwks","x5u":"https://evil.example/x","x5c":["AA"]"#
+    let header = #"{"alg":"ES256","jwk":\#(brought),\#(pointers)}"#
     #expect(throws: JWSError.badSignature) {
       try JWS.verify(compact(header: header, key: attacker), with: try keys(Vectors.rfc7515EC))
     }
@@ -140,7 +144,9 @@ struct JWSTests {
     #expect(throws: JWSError.unknownKey(id: "3")) {
       try JWS.verify(compact(header: #"{"alg":"ES256","kid":"3"}"#, key: second), with: both)
     }
-    #expect(throws: JWSError.malformed) { try JWS.verify(compact(header: #"{"alg":"ES256","kid":1}"#, key: second), with: both) }
+    #expect(throws: JWSError.malformed) {
+      try JWS.verify(compact(header: #"{"alg":"ES256","kid":1}"#, key: second), with: both)
+    }
     _ = try JWS.verify(compact(header: #"{"alg":"ES256"}"#, key: second), with: both)
     #expect(throws: JWSError.unknownKey(id: "2")) {
       try JWS.verify(JWS.sign([], type: nil, with: second), with: VerificationKeySet(keys: []))

@@ -16,14 +16,15 @@ struct JWTTests {
 
   /// Signs the usual claims with changes and verifies them.
   func verify(
-    _ changes: [String: JSON] = [:], without removed: String = "", type: String = "at+jwt", expecting expectation: JWTExpectation? = nil, now: Int64 = now
+    _ changes: [String: JSON] = [:], without removed: String = "", type: String = "at+jwt",
+    expecting expectation: JWTExpectation? = nil
   ) throws -> JWT {
     var claims = claims
     for (name, value) in changes { claims[name] = value }
     claims[removed] = nil
     let keys = VerificationKeySet(keys: [try VerificationKey(key.publicJWK)])
     return try JWT.verify(
-      JWT.sign(claims, type: type, with: key), with: keys, expecting: expectation ?? self.expectation, now: now)
+      JWT.sign(claims, type: type, with: key), with: keys, expecting: expectation ?? self.expectation, now: Self.now)
   }
 
   @Test("RFC 7519 §7.2: a token that meets every expectation is accepted")
@@ -104,7 +105,9 @@ struct JWTTests {
     #expect(throws: JWTError.wrongType) { try verify(type: type) }
   }
 
-  @Test("RFC 7515 §4.1.9: the type is a media type, perhaps without application/", arguments: ["at+jwt", "AT+JWT", "application/at+jwt"])
+  @Test("RFC 7515 §4.1.9: the type is a media type, perhaps without application/", arguments: [
+    "at+jwt", "AT+JWT", "application/at+jwt",
+  ])
   func equivalentTypes(type: String) throws {
     _ = try verify(type: type)
   }

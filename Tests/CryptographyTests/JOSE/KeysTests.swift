@@ -43,7 +43,7 @@ struct KeysTests {
     }
   }
 
-  @Test("RFC 8032 §7.1: the signature of an Ed25519 key is the published one")
+  @Test("RFC 8037 A.4: the signature of the Ed25519 key is the published one")
   func deterministic() throws {
     let key = try SigningKey(try jwk(Vectors.rfc8037Ed25519))
     let parts = Vectors.rfc8037EdDSA.split(separator: ".").map(String.init)
