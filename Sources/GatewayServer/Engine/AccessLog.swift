@@ -1,0 +1,86 @@
+import CLinux
+import EventLoop
+import Glibc
+import HTTPWire
+
+/// One JSON line per request, gathered per loop and written when the buffer is full or once a second.
+///
+/// Holds the path without its query, since queries carry codes and tokens.
+struct AccessLog: ~Copyable {
+  /// Bytes gathered before they are written.
+  private static let bufferBytes = 64 << 10
+
+  private let descriptor: Int32
+  private var buffer: ByteQueue
+
+  /// - Parameter descriptor: where lines go; stays the caller's to close.
+  init(descriptor: Int32, pool: BufferPool) {
+    self.descriptor = descriptor
+    buffer = ByteQueue(pool: pool)
+    buffer.reserve(AccessLog.bufferBytes)
+  }
+
+  /// The part of a line that the request's head decides, kept until the response is done.
+  static func begin(
+    _ line: inout ByteQueue, id: RequestID, unixMilliseconds: Int64, client: [UInt8], method: Span<UInt8>, path: Span<UInt8>
+  ) {
+    line.clearKeepingMemory()
+    line.append("{\"event\":\"request\",\"time_ms\":")
+    line.append(decimal: Int(unixMilliseconds))
+    line.append(",\"request_id\":\"")
+    id.append(to: &line)
+    line.append("\",\"client\":\"")
+    line.append(client)
+    line.append("\",\"method\":\"")
+    line.append(method)
+    line.append("\",\"path\":\"")
+    line.append(jsonText: path)
+    line.append("\"")
+  }
+
+  mutating func finish(
+    _ line: inout ByteQueue, status: Int, route: String?, responseBytes: UInt64, microseconds: Int64
+  ) {
+    if let route {
+      line.append(",\"route\":\"")
+      var route = route
+      route.withUTF8 { line.append(jsonText: $0.span) }
+      line.append("\"")
+    }
+    line.append(",\"status\":")
+    line.append(decimal: status)
+    line.append(",\"response_bytes\":")
+    line.append(decimal: Int(clamping: responseBytes))
+    line.append(",\"duration_us\":")
+    line.append(decimal: Int(max(0, microseconds)))
+    line.append("}\n")
+    if buffer.count + line.count > AccessLog.bufferBytes { flush() }
+    buffer.append(line.readable)
+    line.clear()
+  }
+
+  /// Writes what was gathered. A reader that does not keep up loses lines, never requests.
+  mutating func flush() {
+    var bytes = buffer.readable
+    while !bytes.isEmpty {
+      let count = write(descriptor, bytes.baseAddress, bytes.count)
+      if count > 0 {
+        bytes = UnsafeRawBufferPointer(rebasing: bytes[count...])
+      } else if postern_errno() != EINTR {
+        break
+      }
+    }
+    buffer.clearKeepingMemory()
+  }
+}
+
+extension ByteQueue {
+  /// Text within a JSON string. Source: RFC 8259 §7.
+  fileprivate mutating func append(jsonText text: Span<UInt8>) {
+    for index in 0..<text.count {
+      let byte = text[index]
+      if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { append(UInt8(ascii: "\\")) }
+      append(byte < 0x20 ? UInt8(ascii: "?") : byte)
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import Cryptography
+import EventLoop
+import HTTPWire
+import OAuthCore
+import ReverseProxy
+
+/// From a complete head to an endpoint, an upstream or an error. Each step either goes on, answers, or parks the request;
+/// a parked request begins again from the first step with what was found out.
+extension ClientConnection {
+  /// - Returns: bytes done with: the head and what of the body came with it; 0 when parked.
+  func decide(_ bytes: Span<UInt8>) -> Int {
+    if let failure = exchange.failure { return refuse(failure, bytes) }
+    if case .endpoints(let table) = service { return serve(table, bytes) }
+    // Source: RFC 9112 §3.2.1: an empty path of an absolute-form target is `/`.
+    guard !scanner.head.path.isEmpty else { return route("/".utf8.span, bytes, canonical: nil) }
+    let start = Int(scanner.head.path.start)
+    let end = Int(scanner.head.query?.end ?? scanner.head.path.end)
+    do throws(PathRefusal) {
+      let canonical = try CanonicalPath(target: bytes.extracting(start..<end))
+      return route(bytes.extracting(scanner.head.path.range), bytes, canonical: canonical)
+    } catch {
+      return refuse(.badTarget(error), bytes)
+    }
+  }
+
+  // MARK: Route
+
+  private func route(_ path: Span<UInt8>, _ bytes: Span<UInt8>, canonical: CanonicalPath?) -> Int {
+    let routes = engine.routes
+    let match = routes.table.match(
+      method: bytes.extracting(scanner.head.method.range), host: bytes.extracting(scanner.head.authority.range), path: path)
+    switch match {
+    case .route(let index):
+      let route = routes.routes[index]
+      if let canonical {
+        do throws(PathRefusal) { try route.route.requireAcceptable(canonical) } catch {
+          return refuse(.badTarget(error), bytes)
+        }
+      }
+      return admit(route, path, bytes)
+    case .ownEndpoint: return serve(engine.endpoints, bytes)
+    case .notFound: return refuse(.routeNotFound, bytes)
+    case .methodNotAllowed(let allow): return refuse(.methodNotAllowed(allow: allow), bytes)
+    }
+  }
+
+  // MARK: Token and policy
+
+  private func admit(_ route: LoopRoute, _ path: Span<UInt8>, _ bytes: Span<UInt8>) -> Int {
+    if let limit = route.bodyBytesMax, let length = scanner.head.fields.contentLength, length > limit {
+      return refuse(.bodyTooLarge, bytes)
+    }
+    if route.isAnonymous { return inject(route, path, bytes) }
+    let access = route.route.access
+    guard let authorization = scanner.head.fields.authorization else {
+      return refuse(.accessDenied(.missingToken, access), bytes)
+    }
+    let value = bytes.extracting(authorization.range)
+    switch Bearer(authorization: value) {
+    case .absent: return refuse(.accessDenied(.missingToken, access), bytes)
+    case .malformed: return refuse(.accessDenied(.invalidRequest, access), bytes)
+    case .token(let range):
+      let now = engine.wallNow
+      let token: VerifiedToken
+      if let verified = exchange.verified {
+        token = verified
+      } else {
+        let presented = value.extracting(range)
+        switch engine.verification.lookup(presented, at: now, trustsStored: engine.ports.freshness.isFresh) {
+        case .verified(let known): token = known
+        case .refused: return refuse(.accessDenied(.invalidToken, access), bytes)
+        case .unknown(let digest):
+          engine.count { $0.tokenMisses += 1 }
+          return park(untilVerified: presented, digest, for: access, bytes)
+        }
+        engine.count { $0.tokenHits += 1 }
+      }
+      if case .deny(let denial) = token.decide(route, at: now) { return refuse(.accessDenied(denial, access), bytes) }
+      return inject(route, path, bytes)
+    }
+  }
+
+  // MARK: Credential
+
+  private func inject(_ route: LoopRoute, _ path: Span<UInt8>, _ bytes: Span<UInt8>) -> Int {
+    switch route.credential {
+    case .none: return forward(route, path, credential: [], bytes)
+    case .fixed(let line): return forward(route, path, credential: line, bytes)
+    case .provider(let provider):
+      guard let line = provider.currentLine(at: engine.wallNow) else { return park(untilObtained: provider, bytes) }
+      return forward(route, path, credential: line, bytes)
+    }
+  }
+
+  // MARK: Forward
+
+  private func forward(_ route: LoopRoute, _ path: Span<UInt8>, credential: [UInt8], _ bytes: Span<UInt8>) -> Int {
+    let server = route.group.pick()
+    let pathStart = Int(scanner.head.path.start) + (scanner.head.path.isEmpty ? 0 : route.route.rewrite.cutCount(path: path))
+    exchange.composeRequest(
+      scanner.head, bytes, route: route, server: server, pathStart: pathStart, credential: credential)
+    var used = scanner.head.byteCount
+    phase = .forwarding
+    deadline = .max
+    if !exchange.requestBody.isComplete {
+      bumpDeadline()
+      let rest = bytes.extracting(droppingFirst: used)
+      do throws(WireError) {
+        let taken = try exchange.requestBody.advanceAll(rest)
+        if taken > 0 { exchange.appendToRequest(rest.extracting(0..<taken)) }
+        used += taken
+        guard countBody(taken, isFirst: true) else { return bytes.count }
+      } catch {
+        refuse(error)
+        return bytes.count
+      }
+    }
+    exchange.dispatch(to: server)
+    return used
+  }
+
+  // MARK: Parking
+
+  /// A request that has to wait so often is caught between changes that undo each other.
+  private static let parkCountMax = 4
+
+  private func park(
+    untilVerified token: Span<UInt8>, _ digest: Digest256, for access: AccessPolicy, _ bytes: Span<UInt8>
+  ) -> Int {
+    guard let ticket = park() else { return refuse(.verificationUnavailable, bytes) }
+    let engine = engine
+    let mustStart = engine.verification.wait(for: digest) { [self] outcome in
+      switch outcome {
+      case .verified(let token): resume(ticket) { $0.verified = token }
+      case .refused: resume(ticket) { $0.failure = .accessDenied(.invalidToken, access) }
+      case .unavailable: resume(ticket) { $0.failure = .verificationUnavailable }
+      }
+    }
+    guard let mustStart else { return refuse(.overloaded, bytes) }
+    if mustStart {
+      let token = token.withUnsafeBytes { Array($0) }
+      engine.loop.task {
+        await engine.verification.run(digest, token: token, with: engine.ports.verifier) { engine.wallNow }
+      }
+    }
+    return 0
+  }
+
+  private func park(untilObtained provider: ProviderCredential, _ bytes: Span<UInt8>) -> Int {
+    guard let ticket = park() else { return refuse(.credentialUnavailable(retryable: true), bytes) }
+    provider.wait { [self] failure in
+      resume(ticket) { exchange in
+        guard let failure else { return }
+        if case .unavailable = failure {
+          exchange.failure = .credentialUnavailable(retryable: true)
+        } else {
+          exchange.failure = .credentialUnavailable(retryable: false)
+        }
+      }
+    }
+    return 0
+  }
+
+  private func park() -> UInt64? {
+    exchange.parkCount += 1
+    guard exchange.parkCount <= ClientConnection.parkCountMax else { return nil }
+    ticket &+= 1
+    phase = .parked
+    deadline = engine.deadline(after: engine.limits.decisionTimeout)
+    return ticket
+  }
+
+  private func resume(_ ticket: UInt64, _ note: (Exchange) -> Void) {
+    engine.loop.assertInLoop()
+    guard phase == .parked, self.ticket == ticket else { return }
+    note(exchange)
+    phase = .deciding
+    pump()
+  }
+}

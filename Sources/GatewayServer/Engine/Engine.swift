@@ -1,0 +1,260 @@
+import Broker
+import CLinux
+import Cryptography
+import EventLoop
+import Glibc
+import HTTPWire
+import OAuthCore
+import ReverseProxy
+
+/// The data plane of one loop: its listeners, its client and upstream connections, what it remembers. Shares nothing with
+/// other loops, so that a request is served without a lock and without leaving its thread.
+///
+/// Life of a request: `ClientConnection` reads the head, finds the endpoint or route and the credential, an `Exchange`
+/// carries it to an `UpstreamConnection` and the response back.
+public final class Engine: @unchecked Sendable {
+  // SAFETY: confined to its loop; every entry asserts it with `loop.assertInLoop()`.
+
+  /// What a listener serves.
+  public enum Service: Sendable {
+    /// Postern's endpoints on their reserved paths, routes on all others.
+    case gateway
+    /// These endpoints only: the admin listener.
+    case endpoints(EndpointTable)
+  }
+
+  /// What the engine needs from the rest of the program.
+  public struct Ports: Sendable {
+    public var verifier: any TokenVerifier
+    public var freshness: any Freshness
+    public var credentials: any CredentialSource
+
+    public init(verifier: any TokenVerifier, freshness: any Freshness, credentials: any CredentialSource) {
+      self.verifier = verifier
+      self.freshness = freshness
+      self.credentials = credentials
+    }
+  }
+
+  public let loop: EventLoop
+  let limits: EngineLimits
+  let ports: Ports
+  let endpoints: EndpointTable
+  let pool = BufferPool()
+  let verification: VerificationCache
+
+  public private(set) var counters = EngineCounters()
+  private(set) var routes = LoopRoutes(table: Engine.noRoutes, routes: [])
+  private(set) var isDraining = false
+  private(set) var date = DateField()
+  private(set) var requestID: RequestID
+  /// Where receptions land before they are looked at.
+  let scratch: UnsafeMutableRawBufferPointer
+  /// Where heads are written together with what follows them.
+  var outgoing: ByteQueue
+  private var accessLog: AccessLog?
+
+  private var listeners: [Listener] = []
+  private var clients: [ClientConnection] = []
+  private var upstreams: [UpstreamConnection] = []
+  private var servers: [ResolvedServer: UpstreamServer] = [:]
+  private var providers: [ProviderID: ProviderCredential] = [:]
+  private var routeSerial: UInt64 = 0
+  private var wallOffset: Int64 = 0
+  private var drained: [() -> Void] = []
+
+  /// Bytes read at once.
+  private static let scratchBytes = 64 << 10
+
+  private static let noRoutes: RouteTable = {
+    do { return try RouteTable([]) } catch { preconditionFailure("no routes conflict: \(error)") }
+  }()
+
+  /// To be called on `loop`.
+  ///
+  /// - Parameter accessLog: descriptor for request lines, which stays the caller's; nil: none are written.
+  public init(
+    loop: EventLoop, endpoints: EndpointTable, ports: Ports, limits: EngineLimits = EngineLimits(),
+    random: any RandomSource = SystemRandom(), accessLog: Int32? = nil
+  ) {
+    loop.assertInLoop()
+    self.loop = loop
+    self.limits = limits
+    self.ports = ports
+    self.endpoints = endpoints
+    verification = VerificationCache(limits: limits)
+    requestID = RequestID(loop: random.words().0)
+    scratch = .allocate(byteCount: Engine.scratchBytes, alignment: 64)
+    outgoing = ByteQueue(pool: pool)
+    outgoing.reserve(2 * Engine.scratchBytes)
+    if let accessLog { self.accessLog = AccessLog(descriptor: accessLog, pool: pool) }
+    tick()
+  }
+
+  deinit { scratch.deallocate() }
+
+  // MARK: What it serves
+
+  /// Starts listening. Every loop's engine listens on the same addresses; the kernel spreads connections over them.
+  ///
+  /// - Returns: the address, with the port that port 0 became.
+  @discardableResult
+  public func listen(on address: SocketAddress, serving service: Service = .gateway) throws(SystemCallError) -> SocketAddress {
+    loop.assertInLoop()
+    let listener = try Listener(self, address, service)
+    listeners.append(listener)
+    return listener.address
+  }
+
+  /// Serves another snapshot from the next request on.
+  public func apply(_ snapshot: GatewaySnapshot) {
+    loop.assertInLoop()
+    var kept: [ResolvedServer: UpstreamServer] = [:]
+    var groups: [String: UpstreamGroup] = [:]
+    for (name, entry) in snapshot.upstreams {
+      groups[name] = UpstreamGroup(entry.servers.map { server in
+        if let known = kept[server] ?? servers[server], known.timeouts == entry.upstream.timeouts {
+          kept[server] = known
+          return known
+        }
+        let made = UpstreamServer(server, timeouts: entry.upstream.timeouts)
+        kept[server] = made
+        return made
+      })
+    }
+    let gone = servers.filter { kept[$0.key] !== $0.value }
+    servers = kept
+    routes = LoopRoutes(
+      table: snapshot.routes,
+      routes: snapshot.routes.routes.map { route in
+        routeSerial += 1
+        guard let group = groups[route.upstream] else { preconditionFailure("a snapshot has every upstream") }
+        return LoopRoute(route, serial: routeSerial, group: group, credential: credential(of: route))
+      })
+    for server in gone.values { while let connection = server.takeIdle() { connection.close() } }
+  }
+
+  private func credential(of route: Route) -> LoopCredential {
+    if case .clientCredentials(let provider) = route.credential {
+      let known = providers[provider] ?? ProviderCredential(provider, source: ports.credentials, loop: loop)
+      providers[provider] = known
+      return .provider(known)
+    }
+    guard let name = route.credential.fieldName, let value = route.credential.fixedValue else { return .none }
+    return .fixed(Array(name.utf8) + Array(": ".utf8) + value.exposedBytes + Array("\r\n".utf8))
+  }
+
+  // MARK: Changes
+
+  /// Stops believing what the changes end. Streams under way go on.
+  public func apply(_ changes: [Change]) {
+    loop.assertInLoop()
+    verification.apply(changes)
+    for case .credentialChanged(let provider) in changes { providers[ProviderID(provider)]?.invalidate() }
+  }
+
+  public func forgetEverything() {
+    loop.assertInLoop()
+    verification.forgetEverything()
+    for credential in providers.values { credential.invalidate() }
+  }
+
+  // MARK: Stopping
+
+  /// Stops accepting, lets requests under way end, says `Connection: close`; calls back when no connection is left.
+  ///
+  /// - Parameter deadline: after that, what is still open is cut off.
+  public func drain(within deadline: Duration, _ done: @escaping () -> Void) {
+    loop.assertInLoop()
+    drained.append(done)
+    guard !isDraining else { return }
+    isDraining = true
+    for listener in listeners { listener.close() }
+    listeners = []
+    for client in clients where client.isIdle { client.close() }
+    loop.schedule(after: deadline) { [self] in
+      for client in clients { client.abandon() }
+      finishDraining()
+    }
+    finishDraining()
+  }
+
+  private func finishDraining() {
+    guard isDraining, clients.isEmpty, !drained.isEmpty else { return }
+    for connection in upstreams { connection.close() }
+    accessLog?.flush()
+    let callbacks = drained
+    drained = []
+    for callback in callbacks { callback() }
+  }
+
+  // MARK: Connections
+
+  func accepted(_ descriptor: Int32, from peer: SocketAddress, for service: Service) {
+    guard let client = try? ClientConnection(self, descriptor: descriptor, peer: peer, service: service) else { return }
+    client.position = clients.count
+    clients.append(client)
+    counters.clientConnections += 1
+  }
+
+  var mayAccept: Bool { clients.count < limits.clientConnections }
+
+  func remove(_ client: ClientConnection) {
+    let last = clients.removeLast()
+    if last !== client {
+      clients[client.position] = last
+      last.position = client.position
+    }
+    counters.clientConnections -= 1
+    if isDraining { finishDraining() }
+  }
+
+  func add(_ connection: UpstreamConnection) {
+    connection.position = upstreams.count
+    upstreams.append(connection)
+    counters.upstreamConnections += 1
+  }
+
+  func remove(_ connection: UpstreamConnection) {
+    let last = upstreams.removeLast()
+    if last !== connection {
+      upstreams[connection.position] = last
+      last.position = connection.position
+    }
+  }
+
+  // MARK: Time
+
+  /// Wall-clock time of this turn, true to a second after the system's clock was set.
+  var wallNow: Timestamp { Timestamp(microseconds: loop.now / 1000 + wallOffset) }
+
+  /// Once a second: everything that waited too long, and what is made once a second.
+  private func tick() {
+    wallOffset = postern_unix_microseconds() - postern_monotonic_nanoseconds() / 1000
+    date.update(unixSeconds: wallNow.seconds)
+    accessLog?.flush()
+    let now = loop.now
+    // From behind, since closing moves the last one into the gap.
+    for client in clients.reversed() where client.deadline <= now { client.timeOut() }
+    for connection in upstreams.reversed() where connection.deadline <= now { connection.timeOut() }
+    loop.schedule(after: .seconds(1)) { [weak self] in self?.tick() }
+  }
+
+  func deadline(after duration: Duration) -> Int64 { loop.now &+ duration.nanoseconds }
+
+  // MARK: What requests leave behind
+
+  func nextRequestID() -> RequestID {
+    requestID.advance()
+    return requestID
+  }
+
+  var isLogging: Bool { accessLog != nil }
+
+  func log(_ line: inout ByteQueue, status: Int, route: String?, responseBytes: UInt64, startedAt: Int64) {
+    accessLog?.finish(
+      &line, status: status, route: route, responseBytes: responseBytes, microseconds: (loop.now - startedAt) / 1000)
+  }
+
+  func count(_ change: (inout EngineCounters) -> Void) { change(&counters) }
+}

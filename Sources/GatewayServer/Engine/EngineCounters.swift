@@ -1,0 +1,40 @@
+/// What one loop has done since it started. Only ever grows, except `clientConnections`.
+public struct EngineCounters: Sendable, Hashable {
+  /// Final responses by class: 1xx (unused), 2xx, 3xx, 4xx, 5xx.
+  public var responses: [UInt64] = [0, 0, 0, 0, 0]
+  public var proxiedRequests: UInt64 = 0
+  public var endpointRequests: UInt64 = 0
+  /// Messages that were refused as malformed.
+  public var refusedMessages: UInt64 = 0
+  public var upstreamErrors: UInt64 = 0
+  public var upstreamConnections: UInt64 = 0
+  public var upstreamRetries: UInt64 = 0
+  /// Responses cut off because the upstream broke off.
+  public var truncatedResponses: UInt64 = 0
+  public var tokenHits: UInt64 = 0
+  public var tokenMisses: UInt64 = 0
+  public var clientConnections: UInt64 = 0
+
+  public init() {}
+
+  public static func + (left: EngineCounters, right: EngineCounters) -> EngineCounters {
+    var sum = left
+    for index in sum.responses.indices { sum.responses[index] += right.responses[index] }
+    sum.proxiedRequests += right.proxiedRequests
+    sum.endpointRequests += right.endpointRequests
+    sum.refusedMessages += right.refusedMessages
+    sum.upstreamErrors += right.upstreamErrors
+    sum.upstreamConnections += right.upstreamConnections
+    sum.upstreamRetries += right.upstreamRetries
+    sum.truncatedResponses += right.truncatedResponses
+    sum.tokenHits += right.tokenHits
+    sum.tokenMisses += right.tokenMisses
+    sum.clientConnections += right.clientConnections
+    return sum
+  }
+
+  mutating func countResponse(_ status: Int) {
+    guard (200...599).contains(status) else { return }
+    responses[status / 100 - 1] += 1
+  }
+}

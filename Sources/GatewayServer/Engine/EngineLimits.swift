@@ -1,0 +1,43 @@
+import HTTPWire
+import ReverseProxy
+
+/// What the engine takes, holds and waits for; per loop where not said otherwise.
+public struct EngineLimits: Sendable {
+  public var request = ReverseProxy.Limits()
+  /// Client connections of one loop; further ones wait in the kernel's queue.
+  public var clientConnections = 20_000
+  /// Bytes that may wait for a slow reader before its sender is no longer read.
+  public var highWatermark = 256 << 10
+  /// Bytes that still wait when the sender is read again.
+  public var lowWatermark = 64 << 10
+  /// Pooled connections without a request, per upstream server.
+  public var idleUpstreamConnections = 256
+  /// Below the keep-alive time of common servers, so that they rarely close just when a request is sent.
+  public var idleUpstreamTimeout: Duration = .seconds(30)
+  /// How long bytes of a refused request are still read, so that the refusal is not lost to a reset.
+  public var lingerTimeout: Duration = .seconds(2)
+  /// For a verification or an endpoint to come to a result.
+  public var decisionTimeout: Duration = .seconds(60)
+  /// Interim responses to one request.
+  public var interimResponses = 16
+  /// Receptions from one socket before the others get their turn.
+  public var receptionsPerTurn = 16
+  /// Tokens whose facts are remembered.
+  public var verifiedTokens = 20_000
+  /// Strings remembered as no tokens.
+  public var refusedTokens = 4_096
+  /// How long a refused token is not asked for again.
+  public var refusedTokenLifetime: Duration = .seconds(2)
+  /// Verifications under way; more requests are answered 503.
+  public var pendingVerifications = 1_024
+
+  public init() {}
+
+  var wire: WireLimits {
+    var limits = WireLimits()
+    limits.startLineBytes = request.requestLineBytesMax
+    limits.fieldBytes = request.fieldBytesMax
+    limits.fieldCount = request.fieldCountMax
+    return limits
+  }
+}

@@ -1,0 +1,292 @@
+import EventLoop
+import HTTPWire
+import OAuthCore
+import ReverseProxy
+
+/// One request and its response, between a client connection and an upstream connection. Knows neither sockets nor framing
+/// of its own; reused for the next request of its connection.
+final class Exchange {
+  // SAFETY: the client connection owns its exchange and ends it before it goes.
+  unowned(unsafe) let client: ClientConnection
+  unowned(unsafe) let engine: Engine
+
+  private(set) var method = MethodKind.get
+  private(set) var isHTTP10 = false
+  /// Whether the client connection lives on after the response.
+  var keepsAlive = true
+  var requestBody = BodyReader()
+  private(set) var requestID: RequestID
+  private(set) var startedAt: Int64 = 0
+
+  var route: LoopRoute?
+  private var upstream: UpstreamConnection?
+  /// Head and first body bytes as sent, until the response begins: for the one retry.
+  private var request: ByteQueue
+  private var isReplayable = false
+  private var hasRetried = false
+  private(set) var hasBegunResponse = false
+  /// An HTTP/1.0 client gets chunked content without its framing.
+  private(set) var isDechunking = false
+  private(set) var status = 0
+  private(set) var responseBytes: UInt64 = 0
+  private var logLine: ByteQueue
+
+  // What was found out while the request was parked.
+  var verified: VerifiedToken?
+  var failure: GatewayError?
+  var parkCount = 0
+
+  init(_ client: ClientConnection, _ engine: Engine) {
+    self.client = client
+    self.engine = engine
+    requestID = engine.requestID
+    request = ByteQueue(pool: engine.pool)
+    logLine = ByteQueue(pool: engine.pool)
+  }
+
+  // MARK: Begin
+
+  func begin(_ head: RequestHead, _ bytes: Span<UInt8>) {
+    method = head.methodKind
+    isHTTP10 = head.isHTTP10
+    keepsAlive = head.isPersistent && !engine.isDraining
+    requestBody = BodyReader(head.framing)
+    requestID = engine.nextRequestID()
+    startedAt = engine.loop.now
+    hasBegunResponse = false
+    hasRetried = false
+    isDechunking = false
+    status = 0
+    responseBytes = 0
+    if engine.isLogging {
+      AccessLog.begin(
+        &logLine, id: requestID, unixMilliseconds: engine.wallNow.microseconds / 1000, client: client.address,
+        method: bytes.extracting(head.method.range), path: bytes.extracting(head.path.range))
+    }
+  }
+
+  /// For bytes that are no request, whose answer ends the connection.
+  func beginUnreadable() {
+    method = .other
+    isHTTP10 = false
+    keepsAlive = false
+    requestBody = BodyReader()
+    requestID = engine.nextRequestID()
+    startedAt = engine.loop.now
+    if engine.isLogging {
+      AccessLog.begin(
+        &logLine, id: requestID, unixMilliseconds: engine.wallNow.microseconds / 1000, client: client.address,
+        method: "".utf8.span, path: "".utf8.span)
+    }
+  }
+
+  /// Forgets what belonged to the request only.
+  func reset() {
+    route = nil
+    verified = nil
+    failure = nil
+    parkCount = 0
+    request.clear()
+  }
+
+  var persistence: ResponseWriter.Persistence {
+    keepsAlive ? (isHTTP10 ? .keepAliveHTTP10 : .keepAlive) : .close
+  }
+
+  // MARK: Towards the upstream
+
+  /// Writes the head for the upstream.
+  ///
+  /// - Parameters:
+  ///   - pathStart: where the forwarded part of the path begins.
+  ///   - credential: a field line, or empty.
+  func composeRequest(
+    _ head: RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer, pathStart: Int, credential: [UInt8]
+  ) {
+    self.route = route
+    request.reserve(head.byteCount + 512)
+    request.append(bytes.extracting(head.method.range))
+    request.append(UInt8(ascii: " "))
+    let prefix = route.route.rewrite.addedPrefix
+    request.append(prefix)
+    request.append(bytes.extracting(pathStart..<Int(head.path.end)))
+    if prefix.isEmpty, pathStart == Int(head.path.end) { request.append(UInt8(ascii: "/")) }
+    if let query = head.query { request.append(bytes.extracting(Int(query.start) - 1..<Int(query.end))) }
+    // Source: RFC 9110 §2.5: an intermediary sends its own version.
+    request.append(" HTTP/1.1\r\n")
+    if head.fields.hasCookies || !route.strippedFields.isEmpty {
+      request.append(bytes, requestLines: head.fieldLines, without: head.fields.cuts, stripping: route.strippedFields)
+    } else {
+      request.append(bytes, lines: head.fieldLines, without: head.fields.cuts)
+    }
+    request.append(server.hostLine)
+    request.append(credential)
+    request.append(client.forwardedLines)
+    if !head.authority.isEmpty {
+      request.append("X-Forwarded-Host: ")
+      request.append(bytes.extracting(head.authority.range))
+      request.append("\r\n")
+    }
+    request.append("X-Request-Id: ")
+    requestID.append(to: &request)
+    request.append("\r\n\r\n")
+  }
+
+  func appendToRequest(_ body: Span<UInt8>) { request.append(body) }
+
+  /// Sends the composed request on a pooled or a fresh connection.
+  func dispatch(to server: UpstreamServer) {
+    isReplayable = true
+    engine.count { $0.proxiedRequests += 1 }
+    while let pooled = server.takeIdle() {
+      upstream = pooled
+      if pooled.begin(self, request: request.readable) { return }
+      // Broken before anything was sent: as good as never taken.
+      upstream = nil
+      pooled.close()
+    }
+    dispatchAnew(to: server)
+  }
+
+  private func dispatchAnew(to server: UpstreamServer) {
+    do throws(GatewayError) {
+      let fresh = try server.connect(engine)
+      upstream = fresh
+      guard fresh.begin(self, request: request.readable) else {
+        upstream = nil
+        fresh.close()
+        throw .connectionTerminated
+      }
+    } catch {
+      engine.count { $0.upstreamErrors += 1 }
+      client.fail(error)
+    }
+  }
+
+  /// Whether more of the request body may be read.
+  var hasRoom: Bool { upstream?.hasRoom ?? false }
+
+  var isRequestSent: Bool { requestBody.isComplete }
+
+  func sendBody(_ bytes: Span<UInt8>) {
+    // What has passed by cannot be sent a second time.
+    isReplayable = false
+    guard let upstream, !upstream.send(bytes) else { return }
+    self.upstream = nil
+    upstream.close()
+    engine.count { $0.upstreamErrors += 1 }
+    if hasBegunResponse { client.truncate() } else { client.fail(.connectionTerminated) }
+  }
+
+  // MARK: Towards the client
+
+  /// - Returns: false when the client is gone.
+  func forwardInterim(_ bytes: Span<UInt8>, _ head: ResponseHead) -> Bool {
+    // Source: RFC 9110 §15.2: no 1xx to an HTTP/1.0 client.
+    guard !isHTTP10 else { return true }
+    engine.outgoing.clearKeepingMemory()
+    append(head, bytes)
+    engine.outgoing.append("\r\n")
+    return client.send(engine.outgoing.readable)
+  }
+
+  /// Writes the final head for the client into `engine.outgoing`.
+  func composeResponse(_ bytes: Span<UInt8>, _ head: ResponseHead) {
+    hasBegunResponse = true
+    request.clear()
+    status = head.status
+    isDechunking = isHTTP10 && head.framing == .chunked
+    // A body that ends with the connection, or a request body that nobody may want any more, ends ours too.
+    if head.framing == .untilClose || isDechunking || !requestBody.isComplete { keepsAlive = false }
+    if engine.isDraining { keepsAlive = false }
+    engine.outgoing.clearKeepingMemory()
+    append(head, bytes)
+    switch persistence {
+    case .keepAlive: engine.outgoing.append("\r\n")
+    case .keepAliveHTTP10: engine.outgoing.append("Connection: keep-alive\r\n\r\n")
+    case .close: engine.outgoing.append("Connection: close\r\n\r\n")
+    }
+  }
+
+  private func append(_ head: ResponseHead, _ bytes: Span<UInt8>) {
+    engine.outgoing.append("HTTP/1.1 ")
+    engine.outgoing.append(bytes.extracting(head.statusAndReason.range))
+    engine.outgoing.append("\r\n")
+    if head.fields.hasCookies || head.fields.hasChallenges || isDechunking {
+      engine.outgoing.append(
+        bytes, responseLines: head.fieldLines, without: head.fields.cuts, dechunked: isDechunking)
+    } else {
+      engine.outgoing.append(bytes, lines: head.fieldLines, without: head.fields.cuts)
+    }
+  }
+
+  /// - Returns: false when the client is gone.
+  func sendOutgoing() -> Bool {
+    let bytes = engine.outgoing.readable
+    responseBytes &+= UInt64(bytes.count)
+    return bytes.isEmpty || client.send(bytes)
+  }
+
+  /// - Returns: false when the client is gone.
+  func sendContent(_ bytes: Span<UInt8>) -> Bool {
+    responseBytes &+= UInt64(bytes.count)
+    return bytes.withUnsafeBytes { client.send($0) }
+  }
+
+  /// One of Postern's own responses was written in place of an upstream's.
+  func noteOwnResponse(status: Int, bytes: Int) {
+    hasBegunResponse = true
+    self.status = status
+    responseBytes = UInt64(bytes)
+  }
+
+  // MARK: Ends
+
+  /// The upstream's response went out as a whole.
+  func isComplete() {
+    upstream = nil
+    client.responseIsComplete()
+  }
+
+  /// The upstream connection is closed and let us down.
+  func upstreamFailed(_ error: GatewayError, _ connection: UpstreamConnection) {
+    upstream = nil
+    if hasBegunResponse {
+      engine.count { $0.truncatedResponses += 1 }
+      return client.truncate()
+    }
+    // A pooled connection that its server closed just now says nothing about the server. Source: RFC 9110 §9.2.2.
+    let isStale = connection.wasReused && error == .connectionTerminated
+    if isStale, isReplayable, !hasRetried, method.isIdempotent {
+      hasRetried = true
+      engine.count { $0.upstreamRetries += 1 }
+      return dispatchAnew(to: connection.server)
+    }
+    engine.count { $0.upstreamErrors += 1 }
+    client.fail(error)
+    client.pump()
+  }
+
+  /// The client cannot be written to any more.
+  func clientIsGone() {
+    abandonUpstream()
+    client.close()
+  }
+
+  /// Breaks the upstream exchange off.
+  func abandonUpstream() {
+    guard let upstream else { return }
+    self.upstream = nil
+    upstream.close()
+  }
+
+  /// The client took what waited: the upstream may be read again.
+  func clientHasRoom() { upstream?.pump() }
+
+  func finishLog() {
+    engine.count { $0.countResponse(status) }
+    guard engine.isLogging else { return }
+    engine.log(
+      &logLine, status: status, route: route?.route.name, responseBytes: responseBytes, startedAt: startedAt)
+  }
+}

@@ -1,0 +1,44 @@
+import Broker
+import EventLoop
+import ReverseProxy
+
+/// A route with everything prepared that one loop needs to serve it.
+final class LoopRoute {
+  let route: Route
+  /// Different for every route of every snapshot: verdicts are remembered under it.
+  let serial: UInt64
+  let group: UpstreamGroup
+  let credential: LoopCredential
+  let strippedFields: [[UInt8]]
+  let isAnonymous: Bool
+  let bodyBytesMax: Int?
+
+  init(_ route: Route, serial: UInt64, group: UpstreamGroup, credential: LoopCredential) {
+    self.route = route
+    self.serial = serial
+    self.group = group
+    self.credential = credential
+    strippedFields = route.strippedFields
+    isAnonymous = route.access.isAnonymous
+    bodyBytesMax = route.limits.bodyBytesMax
+  }
+}
+
+/// A snapshot as one loop serves it.
+final class LoopRoutes {
+  let table: RouteTable
+  let routes: [LoopRoute]
+
+  init(table: RouteTable, routes: [LoopRoute]) {
+    self.table = table
+    self.routes = routes
+  }
+}
+
+/// What a route sends in place of the caller's token.
+enum LoopCredential {
+  case none
+  /// The whole field line, ready to be sent.
+  case fixed([UInt8])
+  case provider(ProviderCredential)
+}

@@ -1,0 +1,279 @@
+import EventLoop
+import HTTPWire
+import ReverseProxy
+
+/// One connection to an upstream server: carries one exchange at a time, then waits in its server's pool.
+///
+/// `connecting → exchange → idle → exchange …`; anything out of order closes it.
+final class UpstreamConnection: ReadinessHandler {
+  // SAFETY: the engine closes its connections before it goes.
+  unowned(unsafe) let engine: Engine
+  let server: UpstreamServer
+  private(set) var channel: Channel
+  private(set) var exchange: Exchange?
+  var position = 0
+  private(set) var deadline = Int64.max
+  private var isConnecting: Bool
+  private var isIdle = false
+  private var exchangeCount = 0
+  private var isPumping = false
+
+  private var scanner: ResponseScanner
+  private var hasHead = false
+  private var interimCount = 0
+  private var body = BodyReader()
+
+  init(_ engine: Engine, _ server: UpstreamServer, descriptor: Int32, isConnected: Bool) throws(SystemCallError) {
+    self.engine = engine
+    self.server = server
+    isConnecting = !isConnected
+    scanner = ResponseScanner(limits: engine.limits.wire)
+    channel = Channel(descriptor: descriptor, isWritable: isConnected, pool: engine.pool)
+    do {
+      try channel.register(on: engine.loop, handler: self)
+    } catch {
+      channel.close(on: engine.loop)
+      throw error
+    }
+    engine.add(self)
+  }
+
+  /// Whether the server may have closed the connection in the very moment it was used again.
+  var wasReused: Bool { exchangeCount > 1 }
+
+  var hasRoom: Bool { channel.outbound.count <= engine.limits.highWatermark }
+
+  // MARK: Sending
+
+  /// - Returns: false when the connection is broken; nothing was sent then.
+  func begin(_ exchange: Exchange, request: UnsafeRawBufferPointer) -> Bool {
+    self.exchange = exchange
+    isIdle = false
+    exchangeCount += 1
+    hasHead = false
+    interimCount = 0
+    scanner.reset()
+    deadline = engine.deadline(after: isConnecting ? server.timeouts.connect : server.timeouts.responseHead)
+    return channel.send(request)
+  }
+
+  /// - Returns: false when the connection is broken.
+  func send(_ bytes: Span<UInt8>) -> Bool {
+    if !isConnecting, !hasHead { deadline = engine.deadline(after: server.timeouts.responseHead) }
+    return bytes.withUnsafeBytes { channel.send($0) }
+  }
+
+  // MARK: Events
+
+  func ready(_ readiness: Readiness, token: UInt32) {
+    if isConnecting {
+      guard finishConnecting(readiness) else { return }
+    }
+    let isWritable = channel.note(readiness)
+    if !readiness.isDisjoint(with: [.hangUp, .error]) { channel.isReadable = true }
+    if isIdle {
+      // Bytes nobody asked for, or its end: either way it is not used again.
+      if channel.isReadable { close() }
+      return
+    }
+    let client = exchange?.client
+    if isWritable {
+      guard channel.flush() else { return fail(.connectionTerminated) }
+    }
+    pump()
+    if let client, isWritable, channel.outbound.count <= engine.limits.lowWatermark { client.pump() }
+  }
+
+  private func finishConnecting(_ readiness: Readiness) -> Bool {
+    guard !readiness.isDisjoint(with: [.writable, .hangUp, .error]) else { return false }
+    guard Socket.pendingError(channel.descriptor) == 0, readiness.contains(.writable) else {
+      fail(.connectionRefused)
+      return false
+    }
+    isConnecting = false
+    deadline = engine.deadline(after: server.timeouts.responseHead)
+    return true
+  }
+
+  func timeOut() {
+    guard let exchange else { return close() }
+    if isConnecting { return fail(.connectionTimeout) }
+    // Waiting for a slow client is not the upstream's fault; the client has a deadline of its own.
+    guard exchange.client.hasRoom else {
+      deadline = engine.deadline(after: server.timeouts.idle)
+      return
+    }
+    fail(.responseTimeout)
+  }
+
+  // MARK: Receiving
+
+  /// Reads and forwards as long as there is something and the client takes it.
+  func pump() {
+    guard !isPumping else { return }
+    isPumping = true
+    let client = exchange?.client
+    receive()
+    isPumping = false
+    // The response may have ended: the client's next request waits perhaps. Only now is the scratch buffer free.
+    if let client, exchange == nil { client.pump() }
+  }
+
+  private func receive() {
+    var receptions = 0
+    while channel.isReadable, let exchange, exchange.client.hasRoom {
+      guard receptions < engine.limits.receptionsPerTurn else {
+        return engine.loop.inNextTurn { [self] in if self.exchange != nil { pump() } }
+      }
+      receptions += 1
+      switch channel.receive(into: engine.scratch) {
+      case .bytes(let count):
+        deadline = engine.deadline(after: hasHead ? server.timeouts.idle : server.timeouts.responseHead)
+        take(UnsafeRawBufferPointer(rebasing: engine.scratch[..<count]))
+      case .nothingYet: return
+      case .end: return ended()
+      case .failed: return fail(hasHead ? .responseIncomplete : .connectionTerminated)
+      }
+    }
+  }
+
+  private func take(_ received: UnsafeRawBufferPointer) {
+    if channel.inbound.isEmpty {
+      let used = process(received.octets.span)
+      if exchange != nil, used < received.count {
+        channel.inbound.append(UnsafeRawBufferPointer(rebasing: received[used...]))
+      }
+    } else {
+      channel.inbound.append(received)
+      let used = process(channel.inbound.readable.octets.span)
+      if exchange != nil { channel.inbound.consume(used) }
+    }
+  }
+
+  /// - Returns: how many bytes are done with; meaningless when the exchange is over.
+  private func process(_ bytes: Span<UInt8>) -> Int {
+    var used = 0
+    while used < bytes.count, let exchange {
+      let rest = bytes.extracting(droppingFirst: used)
+      do throws(WireError) {
+        let taken = hasHead ? try takeBody(rest, exchange) : try takeHead(rest, exchange)
+        if taken == 0 { break }
+        used &+= taken
+      } catch {
+        fail(hasHead ? .responseIncomplete : error.asGatewayError)
+        break
+      }
+    }
+    return used
+  }
+
+  private func takeHead(_ bytes: Span<UInt8>, _ exchange: Exchange) throws(WireError) -> Int {
+    guard try scanner.scan(bytes, answering: exchange.method) else { return 0 }
+    if scanner.head.isInterim {
+      interimCount += 1
+      // Nobody asked for a switch of protocols: `Upgrade` is not forwarded.
+      guard scanner.head.status != 101, interimCount <= engine.limits.interimResponses else { throw .badStatusLine }
+      let count = scanner.head.byteCount
+      let isSent = exchange.forwardInterim(bytes, scanner.head)
+      scanner.reset()
+      if !isSent { exchange.clientIsGone() }
+      return count
+    }
+    hasHead = true
+    deadline = engine.deadline(after: server.timeouts.idle)
+    body = BodyReader(scanner.head.framing)
+    let start = scanner.head.byteCount
+    exchange.composeResponse(bytes, scanner.head)
+    let content = try bytes.count > start ? forward(bytes.extracting(droppingFirst: start), exchange) : 0
+    guard exchange.sendOutgoing() else {
+      exchange.clientIsGone()
+      return bytes.count
+    }
+    if body.isComplete { finish(exchange, leavesBytes: start &+ content < bytes.count) }
+    return start &+ content
+  }
+
+  private func takeBody(_ bytes: Span<UInt8>, _ exchange: Exchange) throws(WireError) -> Int {
+    let taken: Int
+    let isSent: Bool
+    if exchange.isDechunking {
+      engine.outgoing.clearKeepingMemory()
+      taken = try forward(bytes, exchange)
+      isSent = exchange.sendOutgoing()
+    } else {
+      taken = try body.advanceAll(bytes)
+      isSent = taken == 0 || exchange.sendContent(bytes.extracting(0..<taken))
+    }
+    guard isSent else {
+      exchange.clientIsGone()
+      return bytes.count
+    }
+    if body.isComplete { finish(exchange, leavesBytes: taken < bytes.count) }
+    return taken
+  }
+
+  /// Appends what is there of the body to what is going out.
+  private func forward(_ bytes: Span<UInt8>, _ exchange: Exchange) throws(WireError) -> Int {
+    guard exchange.isDechunking else {
+      let taken = try body.advanceAll(bytes)
+      if taken > 0 { engine.outgoing.append(bytes.extracting(0..<taken)) }
+      return taken
+    }
+    var taken = 0
+    while taken < bytes.count, !body.isComplete {
+      let rest = bytes.extracting(droppingFirst: taken)
+      let step = try body.advance(rest)
+      if step.wireCount == 0 { break }
+      engine.outgoing.append(rest.extracting(step.content))
+      taken &+= step.wireCount
+    }
+    return taken
+  }
+
+  // MARK: Ends
+
+  private func ended() {
+    guard let exchange else { return close() }
+    if hasHead, body.endsWithConnection { return finish(exchange, leavesBytes: true) }
+    fail(hasHead ? .responseIncomplete : .connectionTerminated)
+  }
+
+  /// The response is complete: the connection waits for the next request if nothing speaks against it.
+  private func finish(_ exchange: Exchange, leavesBytes: Bool) {
+    self.exchange = nil
+    let isReusable = scanner.head.isPersistent && body.isComplete && !leavesBytes && exchange.isRequestSent
+      && channel.outbound.isEmpty && channel.inbound.isEmpty && !channel.isPeerClosed
+    if isReusable, server.keep(self, limit: engine.limits.idleUpstreamConnections) {
+      isIdle = true
+      deadline = engine.deadline(after: engine.limits.idleUpstreamTimeout)
+    } else {
+      close()
+    }
+    exchange.isComplete()
+  }
+
+  private func fail(_ error: GatewayError) {
+    let exchange = exchange
+    self.exchange = nil
+    close()
+    exchange?.upstreamFailed(error, self)
+  }
+
+  func close() {
+    guard !channel.isClosed else { return }
+    if isIdle { server.remove(self) }
+    isIdle = false
+    exchange = nil
+    channel.close(on: engine.loop)
+    engine.remove(self)
+  }
+}
+
+extension WireError {
+  fileprivate var asGatewayError: GatewayError {
+    switch self {
+    case .fieldsTooLarge, .tooManyFields: .responseHeadTooLarge
+    default: .responseMalformed
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import EventLoop
+import ReverseProxy
+
+/// One server of an upstream as one loop sees it: where it is, and the connections to it that wait for a request.
+final class UpstreamServer {
+  let origin: Origin
+  let timeouts: Upstream.Timeouts
+  /// `Host: …` with its line end.
+  let hostLine: [UInt8]
+  private let addresses: [SocketAddress]
+  private var nextAddress = 0
+  /// Used last first: what was used last is the least likely to be closed by the server meanwhile.
+  private(set) var idle: [UpstreamConnection] = []
+
+  init(_ server: ResolvedServer, timeouts: Upstream.Timeouts) {
+    origin = server.origin
+    addresses = server.addresses
+    self.timeouts = timeouts
+    hostLine = Array("Host: \(server.origin.authority)\r\n".utf8)
+  }
+
+  func takeIdle() -> UpstreamConnection? { idle.popLast() }
+
+  /// - Returns: false when enough connections wait already.
+  func keep(_ connection: UpstreamConnection, limit: Int) -> Bool {
+    guard idle.count < limit else { return false }
+    idle.append(connection)
+    return true
+  }
+
+  func remove(_ connection: UpstreamConnection) {
+    guard let index = idle.lastIndex(where: { $0 === connection }) else { return }
+    idle.swapAt(index, idle.count - 1)
+    idle.removeLast()
+  }
+
+  /// Starts a connection to the next of the server's addresses.
+  func connect(_ engine: Engine) throws(GatewayError) -> UpstreamConnection {
+    guard origin.scheme == .http else { throw .tlsProtocolError }
+    guard !addresses.isEmpty else { throw .dnsError }
+    nextAddress = (nextAddress + 1) % addresses.count
+    do {
+      let (descriptor, isConnected) = try Socket.connect(to: addresses[nextAddress])
+      return try UpstreamConnection(engine, self, descriptor: descriptor, isConnected: isConnected)
+    } catch {
+      throw .connectionRefused
+    }
+  }
+}
+
+/// The servers of one upstream on one loop.
+final class UpstreamGroup {
+  private let servers: [UpstreamServer]
+  private var next = 0
+
+  init(_ servers: [UpstreamServer]) { self.servers = servers }
+
+  /// The server for the next request, in turn.
+  func pick() -> UpstreamServer {
+    if servers.count == 1 { return servers[0] }
+    next = (next + 1) % servers.count
+    return servers[next]
+  }
+}

@@ -1,0 +1,104 @@
+import Broker
+import EventLoop
+import OAuthCore
+
+/// Where routes get the credentials that Postern obtains from providers.
+public protocol CredentialSource: Sendable {
+  /// A credential that may be sent now, obtained if need be.
+  func credential(for provider: ProviderID) async throws(BrokerFailure) -> LiveCredential
+}
+
+extension ServiceCredentials: CredentialSource {}
+
+/// One provider's credential as one loop holds it: the finished field line, and who waits for one.
+///
+/// While a line is live it is served; a successor is fetched in the background from `renewAt` on, one fetch at a time.
+final class ProviderCredential: @unchecked Sendable {
+  // SAFETY: confined to its loop; every entry asserts it with `loop.assertInLoop()`.
+
+  /// - Parameter failure: nil when a line can be had now.
+  typealias Waiter = (_ failure: BrokerFailure?) -> Void
+
+  /// Between two fetches that brought nothing new.
+  private static let pause = Duration.seconds(1)
+
+  let provider: ProviderID
+  private let source: any CredentialSource
+  private let loop: EventLoop
+  private var line: [UInt8] = []
+  private var expiresAt = Timestamp(microseconds: .min)
+  private var renewAt = Timestamp(microseconds: .min)
+  private var isFetching = false
+  private var waiters: [Waiter] = []
+  /// Counts invalidations: what was fetched before one is not kept.
+  private var epoch = 0
+
+  init(_ provider: ProviderID, source: any CredentialSource, loop: EventLoop) {
+    self.provider = provider
+    self.source = source
+    self.loop = loop
+  }
+
+  /// `Authorization: …` with its line end; nil when a fetch has to be waited for.
+  @inline(__always)
+  func currentLine(at now: Timestamp) -> [UInt8]? {
+    guard now < expiresAt else { return nil }
+    if now >= renewAt, !isFetching { renew(at: now) }
+    return line
+  }
+
+  func wait(_ waiter: @escaping Waiter) {
+    loop.assertInLoop()
+    waiters.append(waiter)
+    if !isFetching { fetch() }
+  }
+
+  /// The credential was replaced: the next request gets the new one.
+  func invalidate() {
+    epoch += 1
+    expiresAt = Timestamp(microseconds: .min)
+  }
+
+  private func renew(at now: Timestamp) {
+    renewAt = now + ProviderCredential.pause
+    fetch()
+  }
+
+  private func fetch() {
+    isFetching = true
+    let epoch = epoch
+    loop.task { [self] in
+      do throws(BrokerFailure) {
+        let credential = try await source.credential(for: provider)
+        finish(credential, epoch: epoch)
+      } catch {
+        finish(failure: error)
+      }
+    }
+  }
+
+  private func finish(_ credential: LiveCredential, epoch: Int) {
+    loop.assertInLoop()
+    guard epoch == self.epoch else {
+      fetch()
+      return
+    }
+    isFetching = false
+    line = Array("Authorization: ".utf8) + credential.fieldValue.exposedBytes + Array("\r\n".utf8)
+    expiresAt = credential.expiresAt
+    renewAt = max(credential.renewAt, renewAt)
+    resume(failure: nil)
+  }
+
+  private func finish(failure: BrokerFailure) {
+    loop.assertInLoop()
+    isFetching = false
+    resume(failure: failure)
+  }
+
+  private func resume(failure: BrokerFailure?) {
+    let waiting = waiters
+    waiters = []
+    for waiter in waiting { waiter(failure) }
+  }
+}

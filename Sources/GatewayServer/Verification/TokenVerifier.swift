@@ -1,0 +1,24 @@
+import OAuthCore
+
+/// Tells what a presented token stands for.
+public protocol TokenVerifier: Sendable {
+  /// Asks whatever has to be asked; the caller remembers the answer.
+  ///
+  /// - Parameter token: as presented, without the scheme.
+  /// - Returns: nil when the token is unknown, expired, revoked or no token at all.
+  func verify(_ token: [UInt8]) async throws(StoreFailure) -> TokenFacts?
+}
+
+/// Tells whether revocations still reach this process in time. Read on every loop, so it must be cheap and not block.
+public protocol Freshness: Sendable {
+  /// False when a remembered answer could be older than `max_staleness`.
+  var isFresh: Bool { get }
+}
+
+/// For what hears of every change at once, such as a single process in a test.
+public struct AlwaysFresh: Freshness {
+  public init() {}
+  public var isFresh: Bool { true }
+}
+
+extension AccessTokenVerifier: TokenVerifier {}
