@@ -268,6 +268,19 @@ struct ConfigurationFaultTests {
     #expect(Fixture.faults(of: text) == fault)
   }
 
+  @Test("A file nested without end is refused, not followed", arguments: ["[", "{a: ", "- ", "? "])
+  func refusesDeepNesting(opening: String) {
+    let faults = Fixture.faults(of: String(repeating: opening, count: 100_000))
+    #expect(faults.contains("not YAML"))
+  }
+
+  @Test("Aliases that multiply are not multiplied: what no key asks for is not read")
+  func survivesAliases() {
+    let levels = (1...40).map { "a\($0): &a\($0) [*a\($0 - 1), *a\($0 - 1), *a\($0 - 1), *a\($0 - 1)]" }
+    let faults = Fixture.faults(of: (["a0: &a0 [x]"] + levels).joined(separator: "\n"))
+    #expect(faults.contains("41:1: unknown key \"a40\""))
+  }
+
   @Test("A file that cannot be read, or is not UTF-8, is told")
   func refusesUnreadable() throws {
     let missing = try #require(throws: ConfigurationErrors.self) {
