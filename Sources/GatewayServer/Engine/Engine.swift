@@ -256,5 +256,11 @@ public final class Engine: @unchecked Sendable {
       &line, status: status, route: route, responseBytes: responseBytes, microseconds: (loop.now - startedAt) / 1000)
   }
 
+  /// Bytes that wait in queues of this loop, for slow readers or for their turn.
+  public var waitingBytes: Int {
+    clients.reduce(0) { $0 + $1.channel.inbound.count + $1.channel.outbound.count }
+      + upstreams.reduce(0) { $0 + $1.channel.inbound.count + $1.channel.outbound.count }
+  }
+
   func count(_ change: (inout EngineCounters) -> Void) { change(&counters) }
 }
