@@ -1,5 +1,6 @@
 import Cryptography
 import JSON
+import OAuthCore
 
 /// The request for Postern's own token at a provider. Source: RFC 6749 §4.4.2.
 struct TokenRequest: Sendable {
@@ -16,7 +17,7 @@ struct TokenRequest: Sendable {
       form += [("client_id", provider.client.id), ("client_secret", provider.client.secret.exposedText)]
     }
     return ProviderRequest(
-      url: provider.tokenEndpoint, authorization: authorization, form: Secret(FormEncoding.encode(form)),
+      url: provider.tokenEndpoint, authorization: authorization, form: Secret(PercentEncoding.form(form)),
       allowHTTP: provider.allowHTTP, allowPrivateAddresses: provider.allowPrivateAddresses, deadline: deadline)
   }
 
@@ -37,8 +38,8 @@ struct TokenRequest: Sendable {
 
   /// Identifier and secret are form-encoded before they are joined. Source: RFC 6749 §2.3.1.
   private var basicAuthorization: Secret {
-    let id = FormEncoding.encode(provider.client.id)
-    let secret = FormEncoding.encode(provider.client.secret.exposedText)
+    let id = PercentEncoding.encode(provider.client.id)
+    let secret = PercentEncoding.encode(provider.client.secret.exposedText)
     return Secret("Basic " + Base64.encode(Array("\(id):\(secret)".utf8)))
   }
 }

@@ -1,5 +1,6 @@
 import Cryptography
 import JSON
+import OAuthCore
 
 /// What a token endpoint answered, read with the leniency that real providers need and no more.
 ///
@@ -70,10 +71,11 @@ private struct Members {
       self.object = object
       return
     }
-    guard !response.isHTML, let form = FormEncoding.decode(bytes), form["access_token"] != nil || form["error"] != nil
+    guard !response.isHTML, let form = try? FormDecoder.decode(bytes), form.repeated(except: { _ in false }) == nil,
+      form.contains("access_token") || form.contains("error")
     else { return nil }
     var object = JSONObject()
-    for (name, value) in form { object[name] = .string(value) }
+    for (name, value) in form.pairs { object[name] = .string(value) }
     self.object = object
   }
 

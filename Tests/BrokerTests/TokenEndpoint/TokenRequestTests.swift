@@ -13,7 +13,7 @@ struct TokenRequestTests {
     var provider = Provider.cloudVault(secret: "p:a ss+é")
     provider.client.id = "id:1"
     let request = http(provider)
-    #expect(request.authorization == Secret("Basic " + Base64.encode(Array("id%3A1:p%3Aa+ss%2B%C3%A9".utf8))))
+    #expect(request.authorization == Secret("Basic " + Base64.encode(Array("id%3A1:p%3Aa%20ss%2B%C3%A9".utf8))))
     #expect(request.form == Secret("grant_type=client_credentials&scope=read_photos"))
   }
 
