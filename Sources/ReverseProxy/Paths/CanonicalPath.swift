@@ -96,7 +96,7 @@ private struct SegmentCheck {
   private var inParameters = false
   /// Dots so far when the part's name has nothing but dots; nil once it has anything else.
   private var dotCount: Int? = 0
-  /// The octet before this one when both were escaped: to see overlong UTF-8.
+  /// The octet before this one: to see overlong UTF-8. Raw octets are ASCII, so they lead nothing.
   private var lead: UInt8 = 0
 
   mutating func add(_ octet: UInt8, isEscaped: Bool) throws(PathRefusal) {
@@ -104,7 +104,7 @@ private struct SegmentCheck {
       if octet < 0x20 || octet == 0x7f { throw .encodedControl }
       if SegmentCheck.isOverlong(lead, octet) { throw .overlongEncoding }
     }
-    lead = isEscaped ? octet : 0
+    lead = octet
 
     switch octet {
     case UInt8(ascii: "/"), UInt8(ascii: "\\"):
