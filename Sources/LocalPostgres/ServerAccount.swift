@@ -12,7 +12,8 @@ struct ServerAccount: Sendable {
     guard geteuid() == 0 else { return ServerAccount(name: nil, userID: geteuid(), groupID: getegid()) }
     guard let entry = getpwnam("postgres") else {
       throw LocalPostgresError(
-        "PostgreSQL does not run as root and there is no account `postgres`; run `apt-get install postgresql` or start as another user")
+        "PostgreSQL does not run as root and there is no account `postgres`; run `apt-get install postgresql` "
+          + "or start as another user")
     }
     return ServerAccount(name: "postgres", userID: entry.pointee.pw_uid, groupID: entry.pointee.pw_gid)
   }
@@ -36,8 +37,8 @@ struct ServerAccount: Sendable {
     }
     guard try run(["test", "-w", directory]).status == 0 else {
       throw LocalPostgresError(
-        "the account `postgres`, as which PostgreSQL runs, cannot reach \(directory); choose a directory under /var/lib or /tmp, "
-          + "or start as another user than root")
+        "the account `postgres`, as which PostgreSQL runs, cannot reach \(directory); "
+          + "choose a directory under /var/lib or /tmp, or start as another user than root")
     }
   }
 

@@ -51,7 +51,8 @@ extension LocalPostgres {
   /// Deletes a cluster that nobody uses any more, after killing its server if it still runs.
   static func removeStopped(directory: String) throws(LocalPostgresError) {
     let cluster = LocalPostgres(
-      directory: directory, socketDirectory: directory, binaries: try PostgresBinaries.find(), account: try ServerAccount.current())
+      directory: directory, socketDirectory: directory, binaries: try PostgresBinaries.find(),
+      account: try ServerAccount.current())
     try cluster.kill()
     cluster.remove()
   }

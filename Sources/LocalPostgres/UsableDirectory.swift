@@ -1,8 +1,8 @@
 import Glibc
 
 extension LocalPostgres {
-  /// Where a project's cluster can live: the preferred place if the server's account gets there, else a place in /var/lib that is
-  /// always the same for it. Root's home directory, for one, is closed to the account `postgres`.
+  /// Where a project's cluster can live: the preferred place if the server's account gets there, else a place in
+  /// /var/lib that is always the same for it. Root's home directory, for one, is closed to the account `postgres`.
   ///
   /// - Parameter preferred: absolute path whose parent exists.
   public static func usableDirectory(preferring preferred: String) throws(LocalPostgresError) -> String {

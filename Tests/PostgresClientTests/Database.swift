@@ -16,13 +16,15 @@ func onLoop<Success: Sendable>(_ body: @escaping @Sendable (EventLoop) async thr
   return try result.get()
 }
 
-/// Runs `body` with a pool on a database of its own.
+/// Runs `body` with a pool on a database of its own, or on one that nobody changes.
 func withPool<Success: Sendable>(
-  cluster: LocalPostgres? = nil, change: @escaping @Sendable (inout PostgresConfiguration) -> Void = { _ in },
+  cluster: LocalPostgres? = nil, readsOnly: Bool = false,
+  change: @escaping @Sendable (inout PostgresConfiguration) -> Void = { _ in },
   _ body: @escaping @Sendable (PostgresPool) async throws -> Success
 ) async throws -> Success {
   let cluster = try cluster ?? LocalPostgres.shared()
-  var configuration = PostgresConfiguration(connectionString: try cluster.freshDatabase())
+  var configuration = PostgresConfiguration(
+    connectionString: try readsOnly ? cluster.connectionString() : cluster.freshDatabase())
   change(&configuration)
   return try await onLoop { [configuration] loop in
     let pool = PostgresPool(loop: loop, configuration: configuration, logger: silent)

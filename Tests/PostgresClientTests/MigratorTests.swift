@@ -77,12 +77,35 @@ struct MigratorTests {
   @Test("a failing migration is rolled back whole, named with its line, and those before it stay")
   func failing() async throws {
     let configuration = try fresh()
-    let broken = Migration(number: 2, name: "0002_broken.sql", sql: "CREATE TABLE b (id int);\n\nINSERT INTO nowhere VALUES (1);")
+    let broken = Migration(
+      number: 2, name: "0002_broken.sql", sql: "CREATE TABLE b (id int);\n\nINSERT INTO nowhere VALUES (1);")
     let error = await #expect(throws: MigrationError.self) { try await migrate([Self.first, broken], configuration) }
     #expect(error?.description.hasPrefix("0002_broken.sql line 3 failed and was rolled back: ") == true)
     #expect(error?.description.contains("nowhere") == true)
     #expect(try await ask("SELECT count(*) FROM schema_migration", configuration) == 1)
     #expect(try await ask("SELECT count(*) FROM pg_class WHERE relname = 'b'", configuration) == 0)
+  }
+
+  @Test("a migration that waits too long for a lock gives up and says what to do")
+  func blocked() async throws {
+    var configuration = try fresh()
+    configuration.lockTimeout = .milliseconds(100)
+    _ = try await migrate([Self.first], configuration)
+    let alter = Migration(number: 2, name: "0002_alter.sql", sql: "ALTER TABLE a ADD b int;")
+    try await onLoop { [configuration] loop in
+      let pool = PostgresPool(loop: loop, configuration: configuration, logger: silent)
+      pool.start()
+      let refused = try await pool.transaction { connection throws(PostgresError) in
+        _ = try await connection.query(PreparedStatement("SELECT * FROM a"))
+        do {
+          _ = try await Migrator.migrate([Self.first, alter], on: loop, configuration: configuration, logger: silent)
+          return ""
+        } catch { return "\(error)" }
+      }
+      #expect(refused.hasPrefix("0002_alter.sql waited too long for a lock and was rolled back"))
+      await pool.close()
+    }
+    #expect(try await migrate([Self.first, alter], configuration) == [alter.name])
   }
 
   @Test("a database out of reach is a sentence")

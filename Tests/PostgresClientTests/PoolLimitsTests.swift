@@ -9,7 +9,7 @@ struct PoolLimitsTests {
 
   @Test("beyond the queue's bound a statement is refused at once, and those before it are answered")
   func queueBound() async throws {
-    try await withPool(change: {
+    try await withPool(readsOnly: true, change: {
       $0.connectionsPerLoop = 1
       $0.inFlightCountMax = 1
       $0.queueCountMax = 10
@@ -42,7 +42,7 @@ struct PoolLimitsTests {
 
   @Test("the server ends a statement that takes too long, and only that one")
   func statementTimeout() async throws {
-    try await withPool(change: {
+    try await withPool(readsOnly: true, change: {
       $0.connectionsPerLoop = 1
       $0.statementTimeout = .milliseconds(100)
     }) { pool in
@@ -67,7 +67,7 @@ struct PoolLimitsTests {
 
   @Test("cancelling callers leaves every answer with its own statement")
   func cancellation() async throws {
-    try await withPool { pool in
+    try await withPool(readsOnly: true) { pool in
       let echo = PreparedStatement("SELECT $1 + 1")
       await withTaskGroup(of: Void.self) { group in
         for number in 0..<200 {

@@ -7,7 +7,7 @@ import Testing
 struct PostgresPoolTests {
   @Test("each of 1,000 concurrent statements on 2 connections gets its own answer")
   func pipelining() async throws {
-    try await withPool { pool in
+    try await withPool(readsOnly: true) { pool in
       let echo = PreparedStatement("SELECT $1 * 2")
       await withTaskGroup(of: Void.self) { group in
         for number in 0..<1000 {
@@ -45,7 +45,7 @@ struct PostgresPoolTests {
 
   @Test("a statement that cannot be prepared fails by itself, every time, and its connection goes on")
   func failedPrepare() async throws {
-    try await withPool(change: { $0.connectionsPerLoop = 1 }) { pool in
+    try await withPool(readsOnly: true, change: { $0.connectionsPerLoop = 1 }) { pool in
       let wrong = PreparedStatement("SELECT no_such_column FROM pg_class")
       let right = PreparedStatement("SELECT 1")
       let outcomes = await withTaskGroup(of: String?.self) { group in

@@ -7,7 +7,7 @@ struct ValuesTests {
   private func echo<Value: Sendable>(
     _ value: PostgresValue, _ read: @escaping @Sendable (PostgresRow) throws -> Value
   ) async throws -> Value {
-    try await withPool { pool in
+    try await withPool(readsOnly: true) { pool in
       try read(try await pool.query(PreparedStatement("SELECT $1"), [value])[0])
     }
   }
@@ -60,7 +60,7 @@ struct ValuesTests {
   @Test("timestamps mean the same moment to the server", arguments: [0, -1, 1_700_000_000_123_456, nil] as [Int64?])
   func timestamp(_ value: Int64?) async throws {
     #expect(try await echo(.timestamp(unixMicroseconds: value)) { try $0.optionalTimestamp(0) } == value)
-    let seconds = try await withPool { pool in
+    let seconds = try await withPool(readsOnly: true) { pool in
       try await pool.query(
         PreparedStatement("SELECT (extract(epoch FROM $1) * 1000000)::bigint"), [.timestamp(unixMicroseconds: value)])[0]
         .optionalInt64(0)
@@ -70,7 +70,7 @@ struct ValuesTests {
 
   @Test("infinite timestamps are the ends of the range")
   func infinity() async throws {
-    let row = try await withPool { pool in
+    let row = try await withPool(readsOnly: true) { pool in
       try await pool.query(PreparedStatement("SELECT 'infinity'::timestamptz, '-infinity'::timestamptz"))[0]
     }
     #expect(try row.timestamp(0) == .max)
@@ -89,7 +89,8 @@ struct ValuesTests {
     #expect(try await echo(.textArray(["", "a,\"b", "{}"])) { try $0.textArray(0) } == ["", "a,\"b", "{}"])
     #expect(try await echo(.bytesArray([[], nil, [0]])) { try $0.bytesArray(0) } == [[], nil, [0]])
     #expect(try await echo(.uuidArray([Array(1...16)])) { try $0.uuidArray(0) } == [Array(1...16)])
-    #expect(try await echo(.uuidWordsArray([(1, 2)])) { try $0.uuidArray(0) } == [[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2]])
+    let words: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2]
+    #expect(try await echo(.uuidWordsArray([(1, 2)])) { try $0.uuidArray(0) } == [words])
     #expect(try await echo(.int64Array([.min, .max])) { try $0.int64Array(0) } == [.min, .max])
     #expect(try await echo(.timestampArray([0, 1])) { try $0.timestampArray(0) } == [0, 1])
     await #expect(throws: PostgresError.self) { try await self.echo(.textArray(["a", nil])) { try $0.textArray(0) } }
@@ -97,7 +98,7 @@ struct ValuesTests {
 
   @Test("arrays without a reader of their own reach the server whole")
   func unnest() async throws {
-    let row = try await withPool { pool in
+    let row = try await withPool(readsOnly: true) { pool in
       try await pool.query(
         PreparedStatement(
           """
@@ -122,7 +123,7 @@ struct ValuesTests {
 
   @Test("a column read as another type, as non-NULL or beyond the last is an error and no value")
   func mismatch() async throws {
-    let row = try await withPool { pool in
+    let row = try await withPool(readsOnly: true) { pool in
       try await pool.query(PreparedStatement("SELECT 1::int8, NULL::text, 'x'::text"))[0]
     }
     #expect(throws: PostgresError.self) { try row.int32(0) }
@@ -135,7 +136,7 @@ struct ValuesTests {
 
   @Test("one statement takes other parameter types, and NULL in their place, on one connection")
   func parameterTypesChange() async throws {
-    try await withPool(change: { $0.connectionsPerLoop = 1 }) { pool in
+    try await withPool(readsOnly: true, change: { $0.connectionsPerLoop = 1 }) { pool in
       let typeName = PreparedStatement("SELECT pg_typeof($1)::text")
       var names: [String] = []
       for value in [.int32(1), .int64(1), .int32(2), .null, .text(nil)] as [PostgresValue] {

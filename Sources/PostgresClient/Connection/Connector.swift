@@ -18,12 +18,14 @@ struct ConnectFailure: Error {
 
 /// Opens connections on worker threads.
 ///
-/// `PQconnectPoll` would fit the loop, but it resolves names, computes SCRAM and shakes hands for TLS in the calling thread, and
-/// leaves `connect_timeout` to its caller, who cannot tell one host from the next. Only the blocking call goes on to the second
-/// host when the first swallows packets. Source: PostgreSQL documentation §34.1 (`PQconnectStartParams`).
+/// `PQconnectPoll` would fit the loop, but it resolves names, computes SCRAM and shakes hands for TLS in the calling
+/// thread, and leaves `connect_timeout` to its caller, who cannot tell one host from the next. Only the blocking call goes
+/// on to the second host when the first swallows packets.
+///
+/// Source: PostgreSQL documentation, "Database Connection Control Functions".
 struct Connector: Sendable {
-  /// Attempts under way at once in this process; each has a thread while it lasts. Hosts that swallow packets hold one for
-  /// `connectTimeout`, so there are enough for all loops of a large machine to fail over together.
+  /// Attempts under way at once in this process; each has a thread while it lasts. Hosts that swallow packets hold one
+  /// for `connectTimeout`, so there are enough for all loops of a large machine to fail over together.
   private static let workers = WorkerPool(threads: 16, waiting: 1024)
 
   private let connectionString: String

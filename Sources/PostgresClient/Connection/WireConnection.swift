@@ -15,7 +15,8 @@ protocol WireConnectionOwner: AnyObject {
 /// One established connection in libpq's pipeline mode, driven by its loop.
 ///
 /// Each statement is followed by its own sync, so it is its own transaction and fails alone.
-/// Source: PostgreSQL documentation §34.5 (Pipeline Mode), §34.4 (Asynchronous Command Processing).
+///
+/// Source: PostgreSQL documentation, "Pipeline Mode" and "Asynchronous Command Processing".
 final class WireConnection: ReadinessHandler, @unchecked Sendable {
   // SAFETY: confined to its loop; every entry asserts it with `loop.assertInLoop()`.
 

@@ -44,8 +44,8 @@ public final class BatchedInsert<Row: Sendable>: @unchecked Sendable {
 
   /// Returns when `row` is committed.
   ///
-  /// - Throws: as `PostgresPool.query`; `.overloaded` when as many rows wait as the pool may queue. A row that the server refuses
-  ///   fails alone.
+  /// - Throws: as `PostgresPool.query`; `.overloaded` when as many rows wait as the pool may queue. A row that the
+  ///   server refuses fails alone.
   public func insert(_ row: Row) async throws(PostgresError) {
     pool.loop.assertInLoop()
     guard gathering.count < pool.configuration.queueCountMax else { throw .overloaded }

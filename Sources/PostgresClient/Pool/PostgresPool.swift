@@ -75,8 +75,8 @@ public final class PostgresPool: ConnectionKeeperOwner, @unchecked Sendable {
 
   /// Runs `statement` as a transaction of its own and returns its rows.
   ///
-  /// - Throws: `.unavailable` when no connection comes up in time, or when the one in use was lost: then the statement may have
-  ///   taken effect, and the caller decides. `.overloaded`, `.timeout`, `.server`, `.closed`.
+  /// - Throws: `.unavailable` when no connection comes up in time, or when the one in use was lost: then the statement
+  ///   may have taken effect, and the caller decides. `.overloaded`, `.timeout`, `.server`, `.closed`.
   public func query(
     _ statement: PreparedStatement, _ parameters: [PostgresValue] = []
   ) async throws(PostgresError) -> PostgresRows {
@@ -105,7 +105,8 @@ public final class PostgresPool: ConnectionKeeperOwner, @unchecked Sendable {
   private func leastLoaded() -> WireConnection? {
     var best: WireConnection?
     for keeper in keepers {
-      guard let wire = keeper.wire, wire.isOpen, !wire.isReserved, wire.inFlightCount < configuration.inFlightCountMax else { continue }
+      guard let wire = keeper.wire, wire.isOpen, !wire.isReserved else { continue }
+      guard wire.inFlightCount < configuration.inFlightCountMax else { continue }
       if best.map({ wire.inFlightCount < $0.inFlightCount }) ?? true { best = wire }
     }
     return best
@@ -136,7 +137,8 @@ public final class PostgresPool: ConnectionKeeperOwner, @unchecked Sendable {
   /// Rolls back when `body` throws or one of its statements failed. One connection of the pool is always left to others, if
   /// there are two; `body` itself must not wait for anything but its own connection.
   ///
-  /// - Throws: what `body` throws; `.unavailable` when the connection was lost: if that was at the commit, it may have taken effect.
+  /// - Throws: what `body` throws; `.unavailable` when the connection was lost: if that was at the commit, it may have
+  ///   taken effect.
   public func transaction<T: Sendable>(
     _ body: (PostgresConnection) async throws(PostgresError) -> T
   ) async throws(PostgresError) -> T {

@@ -2,7 +2,7 @@ import CLibPQ
 
 /// Encodes parameters in PostgreSQL's binary format, into memory that is kept from statement to statement.
 ///
-/// Source: PostgreSQL documentation §55.7 (Bind) for the framing; the `…recv` functions of each type for the values.
+/// Source: the `…recv` function of each type in PostgreSQL's `src/backend/utils/adt`.
 struct ParameterBuffer {
   /// More is given back after use: one large value must not stay with every connection.
   private static let keptByteCountMax = 64 * 1024
