@@ -44,7 +44,7 @@ public struct ServerUnderTest: Sendable {
   public init(
     clients: [Client], accounts: [Account] = [], policy: TokenPolicy = TokenPolicy(issuer: ServerUnderTest.issuer),
     proofKeyRule: ProofKeyRule = .everyClient, limiter: FailureLimiter = FailureLimiter(),
-    grants: (Parts) -> [any GrantHandler]
+    grants: @Sendable (Parts) -> [any GrantHandler]
   ) async throws {
     clock = ManualClock()
     let random = SeededRandom()
@@ -65,7 +65,8 @@ public struct ServerUnderTest: Sendable {
     store.add(revocations)
     registry = try GrantRegistry(grants(Parts(handles: handles, codes: codes)))
 
-    let secrets = SecretVerification(work: ImmediateWork(), random: random)
+    let secrets = SecretVerification(
+      work: ImmediateWork(), random: random, dummy: Scrypt.hash(password: Secret("nobody's"), logN: 4))
     let authenticator = ClientAuthenticator(clients: self.clients, secrets: secrets, limiter: limiter)
     let accessTokens = AccessTokenIssuer(issuer: policy.issuer, handles: handles, signingKeys: signingKeys)
     verifier = AccessTokenVerifier(

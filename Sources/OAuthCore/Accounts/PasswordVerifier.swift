@@ -42,7 +42,7 @@ public struct PasswordVerifier: Sendable {
     let isGenuine = try await secrets.matches(password: password, hash: account?.passwordHash)
     if let seconds = limiter.settle(subjects, succeeded: isGenuine, at: now) { return limited(seconds, at: now, remoteAddress) }
     guard isGenuine, let account else {
-      audit.record(AuditEvent(.signInRefused, at: now, remoteAddress: remoteAddress))
+      audit.record(AuditEvent(.signInRefused, at: now, subject: account?.subject, remoteAddress: remoteAddress))
       return .refused
     }
     audit.record(AuditEvent(.signedIn, at: now, subject: account.subject, remoteAddress: remoteAddress))

@@ -154,8 +154,7 @@ public struct AuthorizationEndpoint: Sendable {
   }
 
   private func enabledClient(_ id: ClientID) async throws(OAuthError) -> Client {
-    let client: Client?
-    do { client = try await clients.client(id) } catch { throw OAuthError(error) }
+    let client = try await asking { () throws(StoreFailure) in try await clients.client(id) }
     guard let client, !client.isDisabled else { throw OAuthError(.invalidRequest, "the client is unknown") }
     return client
   }

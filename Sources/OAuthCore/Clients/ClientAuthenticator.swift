@@ -23,24 +23,18 @@ public struct ClientAuthenticator: Sendable {
     let subjects: [AttemptSubject] = [.client(presented.client), .source(request.remoteAddress)]
     if presented.secret != nil, let seconds = limiter.wait(subjects, at: now) { throw .tooManyAttempts(retryAfter: seconds) }
 
-    do {
-      let known = try await clients.client(presented.client)
-      guard let secret = presented.secret else {
-        guard let known, known.isPublic, !known.isDisabled else { throw OAuthError.clientAuthenticationFailed }
-        return known
-      }
-      // A client that may not authenticate this way is verified against nothing, which takes the usual time.
-      let candidate = known.flatMap { !$0.isDisabled && $0.authentication == presented.method ? $0 : nil }
-      let isGenuine = try await secrets.matches(secret, anyOf: candidate?.secrets ?? [])
-      if let seconds = limiter.settle(subjects, succeeded: isGenuine, at: now) { throw OAuthError.tooManyAttempts(retryAfter: seconds) }
-      guard isGenuine, let candidate else { throw OAuthError.clientAuthenticationFailed }
-      return candidate
-    } catch let failure as StoreFailure {
-      throw OAuthError(failure)
-    } catch let error as OAuthError {
-      throw error
-    } catch {
-      throw OAuthError(.serverError, "the client could not be authenticated")
+    let known = try await asking { () throws(StoreFailure) in try await clients.client(presented.client) }
+    guard let secret = presented.secret else {
+      guard let known, known.isPublic, !known.isDisabled else { throw .clientAuthenticationFailed }
+      return known
     }
+    // A client that may not authenticate this way is verified against nothing, which takes the usual time.
+    let candidate = known.flatMap { !$0.isDisabled && $0.authentication == presented.method ? $0 : nil }
+    let isGenuine = try await asking { () throws(StoreFailure) in
+      try await secrets.matches(secret, anyOf: candidate?.secrets ?? [])
+    }
+    if let seconds = limiter.settle(subjects, succeeded: isGenuine, at: now) { throw .tooManyAttempts(retryAfter: seconds) }
+    guard isGenuine, let candidate else { throw .clientAuthenticationFailed }
+    return candidate
   }
 }

@@ -9,8 +9,8 @@ public final class SecretVerification: Sendable {
   /// Successes remembered in each of two generations; the older is forgotten when the younger is full.
   static let rememberedCountMax = 2048
 
-  /// Nobody's hash, with the parameters of every other one.
-  private static let nobody =
+  /// Nobody's hash, with the parameters that `Scrypt.hash` gives every other one.
+  public static let nobody =
     "$scrypt$ln=14,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
   private struct Remembered {
@@ -20,10 +20,13 @@ public final class SecretVerification: Sendable {
 
   private let work: any BlockingWork
   private let key: Secret
+  private let dummy: String
   private let remembered = Mutex(Remembered())
 
-  public init(work: any BlockingWork, random: any RandomSource) {
+  /// - Parameter dummy: a PHC string to verify against when there is nothing else; as costly as the hashes in use.
+  public init(work: any BlockingWork, random: any RandomSource, dummy: String = SecretVerification.nobody) {
     self.work = work
+    self.dummy = dummy
     key = Secret(bytes: random.bytes(32))
   }
 
@@ -44,7 +47,7 @@ public final class SecretVerification: Sendable {
     }
     if isMatch { return true }
 
-    if hashes.isEmpty { hashes.append(Self.nobody) }
+    if hashes.isEmpty { hashes.append(dummy) }
     for hash in hashes where try await verify(secret, hash) {
       remember(remembrance(of: secret, hash))
       return true
@@ -56,7 +59,7 @@ public final class SecretVerification: Sendable {
   ///
   /// - Parameter hash: nil for an account that does not exist; the answer is then `false`, after the same time.
   public func matches(password: Secret, hash: String?) async throws(StoreFailure) -> Bool {
-    try await verify(password, hash ?? Self.nobody) && hash != nil
+    try await verify(password, hash ?? dummy) && hash != nil
   }
 
   private func verify(_ secret: Secret, _ hash: String) async throws(StoreFailure) -> Bool {

@@ -65,3 +65,10 @@ extension OAuthError {
     self.init(.temporarilyUnavailable, "the server cannot answer just now; try again", retryAfter: 1)
   }
 }
+
+/// Asks a port; when it cannot answer, the caller is told `temporarily_unavailable`.
+func asking<Answer>(
+  _ port: () async throws(StoreFailure) -> Answer
+) async throws(OAuthError) -> Answer {
+  do { return try await port() } catch { throw OAuthError(error) }
+}

@@ -46,31 +46,29 @@ public struct RevocationEndpoint: Sendable {
     for kind in [HandleKind.authorizationCode, .clientSecret, .session] where token.hasPrefix(kind.rawValue + "_") {
       throw OAuthError(.unsupportedTokenType, "only access tokens and refresh tokens can be revoked")
     }
-    do {
-      if let refreshToken = handles.parse(token, .refreshToken) {
-        return try await revokeFamily(refreshToken.locator, of: client, at: now)
-      }
-      guard let facts = try await verifier.verify(Array(token.utf8)) else { return nil }
-      try require(facts.client, is: client)
-      try await store.revokeAccessToken(facts.locator, expiresAt: facts.expiresAt, at: now)
-      return facts.locator
-    } catch let failure as StoreFailure {
-      throw OAuthError(failure)
-    } catch let error as OAuthError {
-      throw error
-    } catch {
-      preconditionFailure("revoking fails in two ways: \(error)")
+    if let refreshToken = handles.parse(token, .refreshToken) {
+      return try await revokeFamily(refreshToken.locator, of: client, at: now)
     }
+    guard let facts = try await asking({ () throws(StoreFailure) in try await verifier.verify(Array(token.utf8)) }) else {
+      return nil
+    }
+    try require(facts.client, is: client)
+    try await asking { () throws(StoreFailure) in
+      try await store.revokeAccessToken(facts.locator, expiresAt: facts.expiresAt, at: now)
+    }
+    return facts.locator
   }
 
   /// Any refresh token that this server made for the family ends it, a superseded one too.
   ///
   /// Source: RFC 7009 §2.1: with the refresh token, the access tokens of the same grant end.
-  private func revokeFamily(_ locator: Locator, of client: Client, at now: Timestamp) async throws -> Locator? {
-    guard let family = try await store.family(locator) else { return nil }
+  private func revokeFamily(_ locator: Locator, of client: Client, at now: Timestamp) async throws(OAuthError) -> Locator? {
+    guard let family = try await asking({ () throws(StoreFailure) in try await store.family(locator) }) else { return nil }
     try require(family.authorization.client, is: client)
     guard !family.isRevoked else { return nil }
-    try await store.revokeFamily(locator, reason: .clientRequest, at: now)
+    try await asking { () throws(StoreFailure) in
+      try await store.revokeFamily(locator, reason: .clientRequest, at: now)
+    }
     return locator
   }
 

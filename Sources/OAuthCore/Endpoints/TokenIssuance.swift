@@ -37,8 +37,7 @@ struct TokenIssuance: Sendable {
       authorization: authorization, accessToken: draft.record(expiresAt: expiresAt), family: family?.record,
       consumes: plan.consumes, now: now)
     if issuance.isWorthRecording {
-      let outcome: IssuanceOutcome
-      do { outcome = try await store.issue(issuance) } catch { throw OAuthError(error) }
+      let outcome = try await asking { () throws(StoreFailure) in try await store.issue(issuance) }
       guard outcome == .issued else { throw .replayed }
     }
     return IssuedTokens(
@@ -81,9 +80,7 @@ struct TokenIssuance: Sendable {
       family: family, client: client.id, presentedHash: refresh.presented.secretHash, successorHash: successor.secretHash,
       scope: refresh.scope, audience: refresh.audience, accessToken: draft.record(expiresAt: expiresAt),
       grace: policy.refreshGrace, idleExpiresAt: now + policy.refreshIdle, now: now)
-    let outcome: RefreshOutcome
-    do { outcome = try await store.refresh(use) } catch { throw OAuthError(error) }
-    switch outcome {
+    switch try await asking({ () throws(StoreFailure) in try await store.refresh(use) }) {
     case .refused(let refusal): throw OAuthError(refusal)
     case .refreshed(let authorization, let familyExpiresAt):
       let expiresAt = min(expiresAt, familyExpiresAt)

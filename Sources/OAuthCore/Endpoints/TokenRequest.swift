@@ -58,6 +58,8 @@ public struct TokenRequest: Sendable {
 
 /// `application/x-www-form-urlencoded`, with no parameter or `charset=utf-8`. Source: RFC 9110 §8.3.1.
 func isFormContentType(_ field: String) -> Bool {
+  // What nearly every client sends, without taking it apart.
+  if field == "application/x-www-form-urlencoded" { return true }
   let parts = field.split(separator: ";", omittingEmptySubsequences: false).map { part in
     part.trimmed.lowercased()
   }

@@ -45,17 +45,14 @@ public final class SigningKeys: Sendable {
   /// Reads the keys from the store and makes the first one when there is none. Of several instances that start together,
   /// one wins and all use its key.
   public static func load(from store: any SigningKeyStore, ring: KeyRing, at now: Timestamp) async throws(Failure) -> SigningKeys {
+    var stored: [StoredSigningKey]
     do {
-      var stored = try await store.signingKeys()
+      stored = try await store.signingKeys()
       if stored.isEmpty { stored = try await store.establish(sealed(SigningKey.generate(.es256), ring, at: now)) }
-      return SigningKeys(try opened(stored, ring))
-    } catch let failure as StoreFailure {
-      throw .store(failure)
-    } catch let failure as Failure {
-      throw failure
     } catch {
-      preconditionFailure("signing keys fail in two ways: \(error)")
+      throw .store(error)
     }
+    return SigningKeys(try opened(stored, ring))
   }
 
   /// Takes over what the store has now; after `Change.signingKeysChanged`. On failure the old keys stay.

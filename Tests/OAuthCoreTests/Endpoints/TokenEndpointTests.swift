@@ -43,6 +43,8 @@ import Testing
     #expect(response.status == 400)
     #expect(response["Cache-Control"] == "no-store")
     #expect(response["Pragma"] == "no-cache")
+    let description = try #require(response.json["error_description"]?.string)
+    #expect(description.utf8.allSatisfy { (0x20...0x7e).contains($0) && $0 != 0x22 && $0 != 0x5c })
     #expect(server.store.operationCount == 0)
   }
 
