@@ -2,7 +2,7 @@ import HTTPWire
 import OAuthCore
 
 /// `/account`: the resource owner sees what they allowed and takes it back.
-public struct AccountEndpoint: Sendable {
+public struct AccountEndpoint: Endpoint {
   private let gate: PageGate
   private let clients: any ClientDirectory
   private let consents: any ConsentStore
@@ -31,10 +31,10 @@ public struct AccountEndpoint: Sendable {
   }
 
   private func show(_ browser: Browser, _ query: Form) async throws(PageRefusal) -> HTTPResponse {
-    guard let signIn = browser.signIn else { return .seeOther("/login") }
+    guard let account = browser.account else { return .seeOther("/login") }
     do throws(StoreFailure) {
       var apps: [AccountPage.App] = []
-      for consent in try await consents.consents(of: signIn.account.subject) {
+      for consent in try await consents.consents(of: account.subject) {
         // A client that is gone from the directory can still be taken its access.
         let name = try await clients.client(consent.client)?.name ?? consent.client.rawValue
         apps.append(
@@ -44,7 +44,7 @@ public struct AccountEndpoint: Sendable {
       }
       return gate.pages.respond(
         AccountPage(
-          username: signIn.account.username, apps: apps, notice: query.contains("removed") ? "Access was removed." : nil,
+          username: account.username, apps: apps, notice: query.contains("removed") ? "Access was removed." : nil,
           csrf: browser.csrf.text))
     } catch {
       throw .unavailable(error)
@@ -52,13 +52,13 @@ public struct AccountEndpoint: Sendable {
   }
 
   private func removeAccess(_ browser: Browser, _ form: Form) async throws(PageRefusal) -> HTTPResponse {
-    guard let signIn = browser.signIn else { return .seeOther("/login") }
+    guard let account = browser.account else { return .seeOther("/login") }
     guard let clientID = form["client_id"] else { throw .malformed }
     let client = ClientID(clientID)
     do throws(StoreFailure) {
       // Consent first: were it last, a client could get a new family between the two without asking.
-      try await consents.withdraw(from: client, by: signIn.account.subject, at: clock.now)
-      try await tokens.revokeFamilies(of: signIn.account.subject, client: client, at: clock.now)
+      try await consents.withdraw(from: client, by: account.subject, at: clock.now)
+      try await tokens.revokeFamilies(of: account.subject, client: client, at: clock.now)
     } catch {
       throw .unavailable(error)
     }

@@ -2,7 +2,7 @@ import HTTPWire
 import JSON
 
 /// `/healthz`: the process is alive and its loops turn. Looks at nothing else, so that an outage elsewhere restarts nobody.
-public struct HealthEndpoint: Sendable {
+public struct HealthEndpoint: Endpoint {
   public init() {}
 
   public func respond(to request: HTTPRequest) async -> HTTPResponse {
@@ -25,7 +25,7 @@ public struct ReadinessCheck: Sendable {
 }
 
 /// `/readyz`: 200 when every check holds, else 503; the body names each.
-public struct ReadinessEndpoint: Sendable {
+public struct ReadinessEndpoint: Endpoint {
   private let checks: [ReadinessCheck]
 
   public init(_ checks: [ReadinessCheck]) { self.checks = checks }
@@ -48,16 +48,16 @@ public struct ReadinessEndpoint: Sendable {
 }
 
 /// `/metrics`: the counters in Prometheus' text format 0.0.4.
-public struct MetricsEndpoint: Sendable {
-  private let snapshot: @Sendable () -> [UInt8]
+public struct MetricsEndpoint: Endpoint {
+  private let snapshot: @Sendable () async -> [UInt8]
 
   /// - Parameter snapshot: the whole exposition, lines ended by `\n`. Must not block.
-  public init(snapshot: @escaping @Sendable () -> [UInt8]) { self.snapshot = snapshot }
+  public init(snapshot: @escaping @Sendable () async -> [UInt8]) { self.snapshot = snapshot }
 
   public func respond(to request: HTTPRequest) async -> HTTPResponse {
     guard request.method == "GET" || request.method == "HEAD" else { return .methodNotAllowed(allow: "GET, HEAD") }
     return HTTPResponse(
       status: 200, fields: ["Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Cache-Control": "no-store"],
-      body: snapshot())
+      body: await snapshot())
   }
 }

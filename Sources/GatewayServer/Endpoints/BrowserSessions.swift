@@ -4,19 +4,14 @@ import OAuthCore
 
 /// A browser as a request shows it.
 struct Browser: Sendable {
+  /// Without `subject` when nobody is signed in; such a session is stored nowhere.
+  let session: BrowserSession
   /// Who is signed in.
-  struct SignIn: Sendable {
-    let account: Account
-    let at: Timestamp
-  }
-
-  let handle: Handle
-  /// nil: nobody.
-  let signIn: SignIn?
+  let account: Account?
+  /// What the browser's forms must carry.
+  let csrf: CSRFToken
   /// To be sent along; nil: the browser has the cookie already.
   let setCookie: String?
-
-  var csrf: CSRFToken { CSRFToken(sessionSecret: handle.secret) }
 }
 
 /// Browser sessions: 12 hours at most, a new id at every sign-in, and nothing stored before one.
@@ -49,10 +44,9 @@ public struct BrowserSessions: Sendable {
     let now = clock.now
     guard let handle = presentedHandle(in: request, at: now) else { return stranger(at: now) }
     guard let session = try await store.session(handle.locator, at: now), session.secretHash == handle.secretHash,
-      let subject = session.subject, let authenticatedAt = session.authenticatedAt,
-      let account = try await accounts.account(subject: subject), !account.isDisabled
-    else { return Browser(handle: handle, signIn: nil, setCookie: nil) }
-    return Browser(handle: handle, signIn: Browser.SignIn(account: account, at: authenticatedAt), setCookie: nil)
+      let subject = session.subject, let account = try await accounts.account(subject: subject), !account.isDisabled
+    else { return Browser(session: unsigned(handle), account: nil, csrf: CSRFToken(of: handle), setCookie: nil) }
+    return Browser(session: session, account: account, csrf: CSRFToken(of: handle), setCookie: nil)
   }
 
   /// Starts the session of an account that has just proved itself, and ends the one that the browser had.
@@ -62,24 +56,33 @@ public struct BrowserSessions: Sendable {
     let session = BrowserSession(
       locator: handle.locator, secretHash: handle.secretHash, subject: account.subject, authenticatedAt: now,
       expiresAt: now + Self.lifetime)
-    try await store.begin(session, replacing: old.handle.locator)
+    try await store.begin(session, replacing: old.session.locator)
     return Browser(
-      handle: handle, signIn: Browser.SignIn(account: account, at: now), setCookie: cookie.setting(mint.text(of: handle)))
+      session: session, account: account, csrf: CSRFToken(of: handle), setCookie: cookie.setting(mint.text(of: handle)))
   }
 
   /// Ends the session and gives the browser a fresh handle, so that the old one binds nothing any more.
   func signOut(_ browser: Browser) async throws(StoreFailure) -> Browser {
-    try await store.end(browser.handle.locator)
+    try await store.end(browser.session.locator)
     return stranger(at: clock.now)
   }
 
   private func stranger(at now: Timestamp) -> Browser {
     let handle = mint.make(.session, at: now)
-    return Browser(handle: handle, signIn: nil, setCookie: cookie.setting(mint.text(of: handle)))
+    return Browser(
+      session: unsigned(handle), account: nil, csrf: CSRFToken(of: handle),
+      setCookie: cookie.setting(mint.text(of: handle)))
+  }
+
+  private func unsigned(_ handle: Handle) -> BrowserSession {
+    BrowserSession(
+      locator: handle.locator, secretHash: handle.secretHash, subject: nil, authenticatedAt: nil,
+      expiresAt: handle.locator.createdAt + Self.lifetime)
   }
 
   private func presentedHandle(in request: HTTPRequest, at now: Timestamp) -> Handle? {
     guard let text = cookie.value(in: request.fields), let handle = mint.parse(text, .session) else { return nil }
-    return handle.locator.createdAt + Self.lifetime > now ? handle : nil
+    // A sign-in makes a new handle, so the handle is never younger than the session.
+    return now < handle.locator.createdAt + Self.lifetime ? handle : nil
   }
 }

@@ -1,4 +1,5 @@
 import Cryptography
+import OAuthCore
 
 /// Proves that a form was made for the browser session that submits it.
 ///
@@ -7,8 +8,9 @@ import Cryptography
 struct CSRFToken: Sendable {
   private let digest: Digest256
 
-  init(sessionSecret: Secret) {
-    digest = HMACSHA256.authenticate(Array("postern csrf".utf8), key: sessionSecret)
+  /// - Parameter session: the handle that the browser's cookie carries.
+  init(of session: Handle) {
+    digest = HMACSHA256.authenticate(Array("postern csrf".utf8), key: session.secret)
   }
 
   /// For the hidden field.

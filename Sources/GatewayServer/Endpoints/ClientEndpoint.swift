@@ -5,7 +5,7 @@ import OAuthCore
 /// An endpoint that clients POST forms to: token, introspection, revocation. Reads HTTP strictly, leaves the rest to the core.
 ///
 /// Source: RFC 6749 §3.2: the client must use POST; RFC 7662 §2.1; RFC 7009 §2.1.
-public struct ClientEndpoint: Sendable {
+public struct ClientEndpoint: Endpoint {
   private let answer: @Sendable (TokenRequest) async -> EndpointResponse
   private let crossOrigin: CrossOriginAccess?
 

@@ -4,7 +4,7 @@ import OAuthCore
 /// A public document that anybody may read and keep: server metadata, the server's public keys.
 ///
 /// Source: RFC 8414 §3; RFC 7517 §5.
-public struct DocumentEndpoint: Sendable {
+public struct DocumentEndpoint: Endpoint {
   private let document: @Sendable () async -> EndpointResponse
   private let crossOrigin = CrossOriginAccess(methods: "GET, HEAD")
 

@@ -19,14 +19,22 @@ public struct PageGate: Sendable {
 
   /// Shows a page.
   ///
-  /// - Parameter work: gets the browser and the decoded query. Its response is completed with the browser's cookie.
+  /// - Parameter work: gets the browser; its response is completed with the browser's cookie.
+  func show(
+    _ request: HTTPRequest, _ work: (Browser) async throws(PageRefusal) -> HTTPResponse
+  ) async -> HTTPResponse {
+    await answering(request) { () async throws(PageRefusal) -> HTTPResponse in
+      let browser = try await self.browser(of: request)
+      return try await work(browser).withCookie(browser.setCookie)
+    }
+  }
+
+  /// Shows a page that depends on its query.
   func show(
     _ request: HTTPRequest, _ work: (Browser, Form) async throws(PageRefusal) -> HTTPResponse
   ) async -> HTTPResponse {
-    await answering(request) { () async throws(PageRefusal) -> HTTPResponse in
-      let query = try PageGate.form(Array((request.query ?? "").utf8))
-      let browser = try await self.browser(of: request)
-      return try await work(browser, query).withCookie(browser.setCookie)
+    await show(request) { (browser) async throws(PageRefusal) -> HTTPResponse in
+      try await work(browser, try PageGate.form(Array((request.query ?? "").utf8)))
     }
   }
 
@@ -35,8 +43,7 @@ public struct PageGate: Sendable {
     _ request: HTTPRequest, _ work: (Browser, Form) async throws(PageRefusal) -> HTTPResponse
   ) async -> HTTPResponse {
     await answering(request) { () async throws(PageRefusal) -> HTTPResponse in
-      guard PageGate.isForm(request) else { throw .malformed }
-      guard request.body.count <= PageGate.formByteCountMax else { throw .tooLarge }
+      try PageGate.requireForm(request)
       let form = try PageGate.form(request.body)
       guard self.origin.allows(request) else { throw .notFromThisSession }
       let browser = try await self.browser(of: request)
@@ -53,7 +60,8 @@ public struct PageGate: Sendable {
     return response
   }
 
-  private func answering(
+  /// Runs the work; what it refuses becomes a page.
+  func answering(
     _ request: HTTPRequest, _ work: () async throws(PageRefusal) -> HTTPResponse
   ) async -> HTTPResponse {
     do { return try await work() } catch { return refuse(error, request) }
@@ -63,11 +71,12 @@ public struct PageGate: Sendable {
     do { return try await sessions.browser(of: request) } catch { throw .unavailable(error) }
   }
 
-  private static func isForm(_ request: HTTPRequest) -> Bool {
+  /// Source: RFC 9110 §8.3.
+  static func requireForm(_ request: HTTPRequest) throws(PageRefusal) {
     let types = request.fields.all("Content-Type")
-    guard types.count == 1 else { return false }
-    let essence = types[0].prefix { $0 != ";" && $0 != " " && $0 != "\t" }
-    return essence.lowercased() == "application/x-www-form-urlencoded"
+    let essence = types.first?.prefix { $0 != ";" && $0 != " " && $0 != "\t" }.lowercased()
+    guard types.count == 1, essence == "application/x-www-form-urlencoded" else { throw .malformed }
+    guard request.body.count <= formByteCountMax else { throw .tooLarge }
   }
 
   private static func form(_ bytes: [UInt8]) throws(PageRefusal) -> Form {

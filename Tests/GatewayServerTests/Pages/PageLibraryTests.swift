@@ -30,10 +30,10 @@ struct PageLibraryTests {
     for page in everyPage {
       #expect(page.contains("&lt;script&gt;"))
       // By bytes: a search by characters would miss what Swift joins with a neighbour.
-      let bytes = Array(page.utf8)
-      #expect(!bytes.contains(sequence: "<script"))
-      #expect(!bytes.contains(sequence: unescapedQuote))
-      #expect(bytes.contains(sequence: "{{page.csrf}}{{{site.host}}}"), "a value is never parsed as a template")
+      let hasTag = Array(page.utf8).contains(sequence: "<script")
+      let endsAttribute = Array(page.utf8).contains(sequence: unescapedQuote)
+      #expect(!hasTag && !endsAttribute)
+      #expect(page.contains("{{page.csrf}}{{{site.host}}}"), "a value is never parsed as a template")
     }
   }
 

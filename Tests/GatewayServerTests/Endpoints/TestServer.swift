@@ -1,0 +1,110 @@
+import Cryptography
+import Grants
+import HTTPWire
+import OAuthCore
+import PosternTesting
+
+@testable import GatewayServer
+
+/// A whole authorization server on ports in memory, each endpoint at its address.
+struct TestServer {
+  static let password = "correct horse battery staple"
+  // One scrypt for all tests; the cheapest parameters, since nothing here depends on their cost.
+  private static let passwordHash = Scrypt.hash(password: Secret(password), logN: 4, r: 8, p: 1)
+
+  let issuer: String
+  let clock = ManualClock()
+  let sessions = InMemorySessionStore()
+  let consents = InMemoryConsentStore()
+  let tokens = InMemoryTokenStore()
+  let accounts: InMemoryAccountDirectory
+  let clients: InMemoryClientDirectory
+  private let authorize: AuthorizeEndpoint
+  private let login: LoginEndpoint
+  private let consent: ConsentEndpoint
+  private let account: AccountEndpoint
+  private let logout: LogoutEndpoint
+  private let token: ClientEndpoint
+
+  init(issuer: String = "https://auth.example.com", clientName: String = "PrintMyPics", scopeMeaning: String = "See your photos") async throws {
+    self.issuer = issuer
+    accounts = InMemoryAccountDirectory([
+      Account(subject: Subject("alice-id"), username: "alice", passwordHash: Self.passwordHash),
+      Account(subject: Subject("bob-id"), username: "bob", passwordHash: Self.passwordHash),
+    ])
+    clients = InMemoryClientDirectory([
+      Client(
+        id: ClientID("printmypics"), name: clientName, authentication: .none, grants: [.authorizationCode, .refreshToken],
+        redirectURIs: ["https://printmypics.example/callback"], scopes: ["photos.read", "albums.list"])
+    ])
+
+    let random = SeededRandom()
+    let ring = try KeyRing(active: "k1", keys: [("k1", Secret(bytes: random.bytes(32)))])
+    let mint = HandleMint(ring: ring, random: random)
+    let codes = AuthorizationCodeSealer(ring: ring)
+    let secrets = SecretVerification(work: ImmediateWork(), random: random)
+    let limiter = FailureLimiter(
+      perAccount: .init(burst: 6, every: .seconds(15)), perNetwork: .init(burst: 3, every: .seconds(20)))
+    let audit = InMemoryAuditLog()
+
+    let origin = IssuerOrigin(issuer)
+    let browserSessions = BrowserSessions(
+      store: sessions, accounts: accounts, mint: mint, cookie: SessionCookie(isSecure: origin.isSecure), clock: clock)
+    let pages = PageResponder(issuerHost: origin.host)
+    let gate = PageGate(issuer: issuer, sessions: browserSessions, pages: pages)
+    let scopes = ScopeDescriptions([Scope("photos.read")!: scopeMeaning])
+    let authorization = AuthorizationEndpoint(
+      clients: clients, consents: consents, codes: codes, requests: AuthorizationRequestSealer(ring: ring), handles: mint,
+      issuer: issuer, audit: audit, clock: clock)
+    let flow = AuthorizationFlow(endpoint: authorization, pages: pages, clients: clients, scopes: scopes)
+    authorize = AuthorizeEndpoint(gate: gate, flow: flow)
+    login = LoginEndpoint(
+      gate: gate, flow: flow,
+      passwords: PasswordVerifier(accounts: accounts, secrets: secrets, limiter: limiter, audit: audit, clock: clock))
+    consent = ConsentEndpoint(gate: gate, flow: flow, consents: consents, clock: clock)
+    account = AccountEndpoint(gate: gate, clients: clients, consents: consents, tokens: tokens, scopes: scopes, clock: clock)
+    logout = LogoutEndpoint(gate: gate, flow: flow)
+
+    let signingKeys = try await SigningKeys.load(from: InMemorySigningKeyStore(), ring: ring, at: clock.now)
+    let tokenEndpoint = TokenEndpoint(
+      registry: try GrantRegistry([AuthorizationCodeGrant(codes: codes), RefreshTokenGrant(handles: mint)]),
+      authenticator: ClientAuthenticator(clients: clients, secrets: secrets, limiter: limiter), store: tokens,
+      accessTokens: AccessTokenIssuer(issuer: issuer, handles: mint, signingKeys: signingKeys), handles: mint,
+      policy: TokenPolicy(issuer: issuer), audit: audit, clock: clock)
+    token = ClientEndpoint(isOpenToScripts: true, answer: tokenEndpoint.respond)
+  }
+
+  func respond(to request: HTTPRequest) async -> HTTPResponse {
+    switch request.path {
+    case "/oauth/authorize": await authorize.respond(to: request)
+    case "/login": await login.respond(to: request)
+    case "/consent": await consent.respond(to: request)
+    case "/account": await account.respond(to: request)
+    case "/logout": await logout.respond(to: request)
+    case "/oauth/token": await token.respond(to: request)
+    default: HTTPResponse(status: 404)
+    }
+  }
+
+  /// An authorization request of the registered client, with PKCE.
+  func authorizationRequest(_ changes: [String: String?] = [:]) -> String {
+    var parameters: [String: String?] = [
+      "response_type": "code", "client_id": "printmypics", "redirect_uri": "https://printmypics.example/callback",
+      "scope": "photos.read", "state": "xyz", "code_challenge": Self.challenge, "code_challenge_method": "S256",
+    ]
+    parameters.merge(changes) { _, change in change }
+    return "/oauth/authorize?" + PercentEncoding.form(parameters.compactMap { name, value in value.map { (name, $0) } })
+  }
+
+  /// Source: RFC 7636 appendix B.
+  static let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+  static let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+}
+
+extension TestBrowser {
+  func signIn(_ username: String = "alice", password: String = TestServer.password) async {
+    await submit("/login", ["username": username, "password": password])
+  }
+
+  func allow() async { await submit("/consent", ["decision": "approve"]) }
+}
