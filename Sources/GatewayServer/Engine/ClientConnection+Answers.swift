@@ -75,7 +75,7 @@ extension ClientConnection {
     self.endpointRequest = nil
     ticket &+= 1
     phase = .answering
-    deadline = engine.deadline(after: engine.limits.decisionTimeout)
+    deadline = engine.deadline(after: engine.waits.decision)
     let work = EndpointWork(connection: self, ticket: ticket)
     let request = endpointRequest.request
     let endpoint = endpointRequest.entry.endpoint

@@ -51,14 +51,13 @@ extension ClientConnection {
       return refuse(.bodyTooLarge, bytes)
     }
     if route.isAnonymous { return inject(route, path, bytes) }
-    let access = route.route.access
     guard let authorization = scanner.head.fields.authorization else {
-      return refuse(.accessDenied(.missingToken, access), bytes)
+      return deny(.missingToken, route, bytes)
     }
     let value = bytes.extracting(authorization.range)
     switch Bearer(authorization: value) {
-    case .absent: return refuse(.accessDenied(.missingToken, access), bytes)
-    case .malformed: return refuse(.accessDenied(.invalidRequest, access), bytes)
+    case .absent: return deny(.missingToken, route, bytes)
+    case .malformed: return deny(.invalidRequest, route, bytes)
     case .token(let range):
       let now = engine.wallNow
       let token: VerifiedToken
@@ -66,18 +65,22 @@ extension ClientConnection {
         token = verified
       } else {
         let presented = value.extracting(range)
-        switch engine.verification.lookup(presented, at: now, trustsStored: engine.ports.freshness.isFresh) {
+        switch engine.verification.lookup(presented, at: now, trustsStored: engine.freshness.isFresh) {
         case .verified(let known): token = known
-        case .refused: return refuse(.accessDenied(.invalidToken, access), bytes)
+        case .refused: return deny(.invalidToken, route, bytes)
         case .unknown(let digest):
           engine.count { $0.tokenMisses += 1 }
-          return park(untilVerified: presented, digest, for: access, bytes)
+          return park(untilVerified: presented, digest, for: route, bytes)
         }
         engine.count { $0.tokenHits += 1 }
       }
-      if case .deny(let denial) = token.decide(route, at: now) { return refuse(.accessDenied(denial, access), bytes) }
+      if case .deny(let denial) = token.decide(route, at: now) { return deny(denial, route, bytes) }
       return inject(route, path, bytes)
     }
+  }
+
+  private func deny(_ denial: AccessDenial, _ route: LoopRoute, _ bytes: Span<UInt8>) -> Int {
+    refuse(.accessDenied(denial, route.route.access), bytes)
   }
 
   // MARK: Credential
@@ -96,7 +99,7 @@ extension ClientConnection {
 
   private func forward(_ route: LoopRoute, _ path: Span<UInt8>, credential: [UInt8], _ bytes: Span<UInt8>) -> Int {
     let server = route.group.pick()
-    let pathStart = Int(scanner.head.path.start) + (scanner.head.path.isEmpty ? 0 : route.route.rewrite.cutCount(path: path))
+    let pathStart = Int(scanner.head.path.start) + (scanner.head.path.isEmpty ? 0 : route.rewrite.cutCount(path: path))
     exchange.composeRequest(
       scanner.head, bytes, route: route, server: server, pathStart: pathStart, credential: credential)
     var used = scanner.head.byteCount
@@ -125,14 +128,14 @@ extension ClientConnection {
   private static let parkCountMax = 4
 
   private func park(
-    untilVerified token: Span<UInt8>, _ digest: Digest256, for access: AccessPolicy, _ bytes: Span<UInt8>
+    untilVerified token: Span<UInt8>, _ digest: Digest256, for route: LoopRoute, _ bytes: Span<UInt8>
   ) -> Int {
     guard let ticket = park() else { return refuse(.verificationUnavailable, bytes) }
     let engine = engine
     let mustStart = engine.verification.wait(for: digest) { [self] outcome in
       switch outcome {
       case .verified(let token): resume(ticket) { $0.verified = token }
-      case .refused: resume(ticket) { $0.failure = .accessDenied(.invalidToken, access) }
+      case .refused: resume(ticket) { $0.failure = .accessDenied(.invalidToken, route.route.access) }
       case .unavailable: resume(ticket) { $0.failure = .verificationUnavailable }
       }
     }
@@ -140,7 +143,7 @@ extension ClientConnection {
     if mustStart {
       let token = token.withUnsafeBytes { Array($0) }
       engine.loop.task {
-        await engine.verification.run(digest, token: token, with: engine.ports.verifier) { engine.wallNow }
+        await engine.verification.run(digest, token: token, with: engine.verifier) { engine.wallNow }
       }
     }
     return 0
@@ -166,7 +169,7 @@ extension ClientConnection {
     guard exchange.parkCount <= ClientConnection.parkCountMax else { return nil }
     ticket &+= 1
     phase = .parked
-    deadline = engine.deadline(after: engine.limits.decisionTimeout)
+    deadline = engine.deadline(after: engine.waits.decision)
     return ticket
   }
 

@@ -26,8 +26,7 @@ final class ClientConnection: ReadinessHandler {
     case closed
   }
 
-  // SAFETY: the engine closes its connections before it goes.
-  unowned(unsafe) let engine: Engine
+  let engine: Engine
   let service: Engine.Service
   /// The peer as an address literal.
   let address: [UInt8]
@@ -45,7 +44,7 @@ final class ClientConnection: ReadinessHandler {
   /// Counts parked and answering requests: results that come for an earlier one are dropped.
   var ticket: UInt64 = 0
   var endpointRequest: EndpointRequest?
-  private var createdExchange: Exchange?
+  let exchange: Exchange
 
   init(_ engine: Engine, descriptor: Int32, peer: SocketAddress, service: Engine.Service) throws(SystemCallError) {
     self.engine = engine
@@ -55,20 +54,15 @@ final class ClientConnection: ReadinessHandler {
     forwardedLines = Array("X-Forwarded-For: \(literal)\r\nX-Forwarded-Proto: http\r\n".utf8)
     scanner = RequestScanner(limits: engine.limits.wire)
     channel = Channel(descriptor: descriptor, isWritable: true, pool: engine.pool)
-    deadline = engine.deadline(after: engine.limits.request.headerTimeout)
+    exchange = Exchange(engine)
+    deadline = engine.deadline(after: engine.waits.header)
+    exchange.client = self
     do {
       try channel.register(on: engine.loop, handler: self)
     } catch {
       channel.close(on: engine.loop)
       throw error
     }
-  }
-
-  var exchange: Exchange {
-    if let createdExchange { return createdExchange }
-    let exchange = Exchange(self, engine)
-    createdExchange = exchange
-    return exchange
   }
 
   /// Whether it waits between requests.
@@ -177,7 +171,7 @@ final class ClientConnection: ReadinessHandler {
       guard try scanner.scan(bytes) else {
         if !hasBegunHead {
           hasBegunHead = true
-          deadline = engine.deadline(after: engine.limits.request.headerTimeout)
+          deadline = engine.deadline(after: engine.waits.header)
         }
         return 0
       }
@@ -221,7 +215,7 @@ final class ClientConnection: ReadinessHandler {
     return false
   }
 
-  func bumpDeadline() { deadline = engine.deadline(after: engine.limits.request.idleTimeout) }
+  func bumpDeadline() { deadline = engine.deadline(after: engine.waits.idle) }
 
   // MARK: Writing
 
@@ -252,7 +246,7 @@ final class ClientConnection: ReadinessHandler {
 
   func endAfterResponse() {
     phase = .closing
-    deadline = engine.deadline(after: channel.outbound.isEmpty ? engine.limits.lingerTimeout : engine.limits.request.idleTimeout)
+    deadline = engine.deadline(after: channel.outbound.isEmpty ? engine.waits.linger : engine.waits.idle)
     endIfFlushed()
   }
 
@@ -261,7 +255,7 @@ final class ClientConnection: ReadinessHandler {
   private func endIfFlushed() {
     guard channel.outbound.isEmpty, !hasEndedSending else { return }
     hasEndedSending = true
-    deadline = engine.deadline(after: engine.limits.lingerTimeout)
+    deadline = engine.deadline(after: engine.waits.linger)
     channel.endSending()
   }
 
@@ -297,7 +291,7 @@ final class ClientConnection: ReadinessHandler {
   /// Ends the connection at once, with whatever is under way.
   func abandon() {
     guard phase != .closed else { return }
-    createdExchange?.abandonUpstream()
+    exchange.abandonUpstream()
     close()
   }
 
@@ -305,7 +299,7 @@ final class ClientConnection: ReadinessHandler {
     guard phase != .closed else { return }
     phase = .closed
     ticket &+= 1
-    createdExchange?.reset()
+    exchange.reset()
     channel.close(on: engine.loop, abruptly: abruptly)
     engine.remove(self)
   }

@@ -38,7 +38,10 @@ public final class Engine: @unchecked Sendable {
 
   public let loop: EventLoop
   let limits: EngineLimits
-  let ports: Ports
+  let waits: EngineWaits
+  let verifier: any TokenVerifier
+  let freshness: any Freshness
+  private let credentials: any CredentialSource
   let endpoints: EndpointTable
   let pool = BufferPool()
   let verification: VerificationCache
@@ -62,6 +65,7 @@ public final class Engine: @unchecked Sendable {
   private var routeSerial: UInt64 = 0
   private var wallOffset: Int64 = 0
   private var drained: [() -> Void] = []
+  private var hasStopped = false
 
   /// Bytes read at once.
   private static let scratchBytes = 64 << 10
@@ -80,7 +84,10 @@ public final class Engine: @unchecked Sendable {
     loop.assertInLoop()
     self.loop = loop
     self.limits = limits
-    self.ports = ports
+    waits = EngineWaits(limits)
+    verifier = ports.verifier
+    freshness = ports.freshness
+    credentials = ports.credentials
     self.endpoints = endpoints
     verification = VerificationCache(limits: limits)
     requestID = RequestID(loop: random.words().0)
@@ -136,7 +143,7 @@ public final class Engine: @unchecked Sendable {
 
   private func credential(of route: Route) -> LoopCredential {
     if case .clientCredentials(let provider) = route.credential {
-      let known = providers[provider] ?? ProviderCredential(provider, source: ports.credentials, loop: loop)
+      let known = providers[provider] ?? ProviderCredential(provider, source: credentials, loop: loop)
       providers[provider] = known
       return .provider(known)
     }
@@ -183,6 +190,7 @@ public final class Engine: @unchecked Sendable {
     guard isDraining, clients.isEmpty, !drained.isEmpty else { return }
     for connection in upstreams { connection.close() }
     accessLog?.flush()
+    hasStopped = true
     let callbacks = drained
     drained = []
     for callback in callbacks { callback() }
@@ -237,10 +245,13 @@ public final class Engine: @unchecked Sendable {
     // From behind, since closing moves the last one into the gap.
     for client in clients.reversed() where client.deadline <= now { client.timeOut() }
     for connection in upstreams.reversed() where connection.deadline <= now { connection.timeOut() }
-    loop.schedule(after: .seconds(1)) { [weak self] in self?.tick() }
+    guard !hasStopped else { return }
+    // Strong on purpose: a weak reference would make every other reference to the engine slower.
+    loop.schedule(after: .seconds(1)) { self.tick() }
   }
 
-  func deadline(after duration: Duration) -> Int64 { loop.now &+ duration.nanoseconds }
+  /// - Parameter wait: nanoseconds.
+  func deadline(after wait: Int64) -> Int64 { loop.now &+ wait }
 
   // MARK: What requests leave behind
 

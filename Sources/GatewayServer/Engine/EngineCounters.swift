@@ -1,7 +1,7 @@
 /// What one loop has done since it started. Only ever grows, except `clientConnections`.
-public struct EngineCounters: Sendable, Hashable {
+public struct EngineCounters: Sendable {
   /// Final responses by class: 1xx (unused), 2xx, 3xx, 4xx, 5xx.
-  public var responses: [UInt64] = [0, 0, 0, 0, 0]
+  public var responses: InlineArray<5, UInt64> = [0, 0, 0, 0, 0]
   public var proxiedRequests: UInt64 = 0
   public var endpointRequests: UInt64 = 0
   /// Messages that were refused as malformed.

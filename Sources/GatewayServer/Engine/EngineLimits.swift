@@ -1,3 +1,4 @@
+import EventLoop
 import HTTPWire
 import ReverseProxy
 
@@ -39,5 +40,22 @@ public struct EngineLimits: Sendable {
     limits.fieldBytes = request.fieldBytesMax
     limits.fieldCount = request.fieldCountMax
     return limits
+  }
+}
+
+/// The waits of `EngineLimits` in nanoseconds, worked out once: deadlines are set several times per request.
+struct EngineWaits {
+  let header: Int64
+  let idle: Int64
+  let idleUpstream: Int64
+  let linger: Int64
+  let decision: Int64
+
+  init(_ limits: EngineLimits) {
+    header = limits.request.headerTimeout.nanoseconds
+    idle = limits.request.idleTimeout.nanoseconds
+    idleUpstream = limits.idleUpstreamTimeout.nanoseconds
+    linger = limits.lingerTimeout.nanoseconds
+    decision = limits.decisionTimeout.nanoseconds
   }
 }

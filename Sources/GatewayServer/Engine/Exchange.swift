@@ -6,9 +6,9 @@ import ReverseProxy
 /// One request and its response, between a client connection and an upstream connection. Knows neither sockets nor framing
 /// of its own; reused for the next request of its connection.
 final class Exchange {
-  // SAFETY: the client connection owns its exchange and ends it before it goes.
-  unowned(unsafe) let client: ClientConnection
-  unowned(unsafe) let engine: Engine
+  // SAFETY: the client connection owns its exchange, and abandons it before it goes.
+  unowned(unsafe) var client: ClientConnection!
+  let engine: Engine
 
   private(set) var method = MethodKind.get
   private(set) var isHTTP10 = false
@@ -36,8 +36,7 @@ final class Exchange {
   var failure: GatewayError?
   var parkCount = 0
 
-  init(_ client: ClientConnection, _ engine: Engine) {
-    self.client = client
+  init(_ engine: Engine) {
     self.engine = engine
     requestID = engine.requestID
     request = ByteQueue(pool: engine.pool)
@@ -104,13 +103,19 @@ final class Exchange {
     _ head: RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer, pathStart: Int, credential: [UInt8]
   ) {
     self.route = route
+    compose(&request, head, bytes, route: route, server: server, pathStart: pathStart, credential: credential)
+  }
+
+  private func compose(
+    _ request: inout ByteQueue, _ head: RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer,
+    pathStart: Int, credential: [UInt8]
+  ) {
     request.reserve(head.byteCount + 512)
     request.append(bytes.extracting(head.method.range))
     request.append(UInt8(ascii: " "))
-    let prefix = route.route.rewrite.addedPrefix
-    request.append(prefix)
+    request.append(route.addedPrefix)
     request.append(bytes.extracting(pathStart..<Int(head.path.end)))
-    if prefix.isEmpty, pathStart == Int(head.path.end) { request.append(UInt8(ascii: "/")) }
+    if route.addedPrefix.isEmpty, pathStart == Int(head.path.end) { request.append(UInt8(ascii: "/")) }
     if let query = head.query { request.append(bytes.extracting(Int(query.start) - 1..<Int(query.end))) }
     // Source: RFC 9110 §2.5: an intermediary sends its own version.
     request.append(" HTTP/1.1\r\n")
@@ -185,13 +190,13 @@ final class Exchange {
     // Source: RFC 9110 §15.2: no 1xx to an HTTP/1.0 client.
     guard !isHTTP10 else { return true }
     engine.outgoing.clearKeepingMemory()
-    append(head, bytes)
+    append(head, bytes, to: &engine.outgoing)
     engine.outgoing.append("\r\n")
     return client.send(engine.outgoing.readable)
   }
 
-  /// Writes the final head for the client into `engine.outgoing`.
-  func composeResponse(_ bytes: Span<UInt8>, _ head: ResponseHead) {
+  /// Writes the final head for the client.
+  func composeResponse(_ head: ResponseHead, _ bytes: Span<UInt8>, into outgoing: inout ByteQueue) {
     hasBegunResponse = true
     request.clear()
     status = head.status
@@ -199,24 +204,23 @@ final class Exchange {
     // A body that ends with the connection, or a request body that nobody may want any more, ends ours too.
     if head.framing == .untilClose || isDechunking || !requestBody.isComplete { keepsAlive = false }
     if engine.isDraining { keepsAlive = false }
-    engine.outgoing.clearKeepingMemory()
-    append(head, bytes)
+    outgoing.clearKeepingMemory()
+    append(head, bytes, to: &outgoing)
     switch persistence {
-    case .keepAlive: engine.outgoing.append("\r\n")
-    case .keepAliveHTTP10: engine.outgoing.append("Connection: keep-alive\r\n\r\n")
-    case .close: engine.outgoing.append("Connection: close\r\n\r\n")
+    case .keepAlive: outgoing.append("\r\n")
+    case .keepAliveHTTP10: outgoing.append("Connection: keep-alive\r\n\r\n")
+    case .close: outgoing.append("Connection: close\r\n\r\n")
     }
   }
 
-  private func append(_ head: ResponseHead, _ bytes: Span<UInt8>) {
-    engine.outgoing.append("HTTP/1.1 ")
-    engine.outgoing.append(bytes.extracting(head.statusAndReason.range))
-    engine.outgoing.append("\r\n")
+  private func append(_ head: ResponseHead, _ bytes: Span<UInt8>, to outgoing: inout ByteQueue) {
+    outgoing.append("HTTP/1.1 ")
+    outgoing.append(bytes.extracting(head.statusAndReason.range))
+    outgoing.append("\r\n")
     if head.fields.hasCookies || head.fields.hasChallenges || isDechunking {
-      engine.outgoing.append(
-        bytes, responseLines: head.fieldLines, without: head.fields.cuts, dechunked: isDechunking)
+      outgoing.append(bytes, responseLines: head.fieldLines, without: head.fields.cuts, dechunked: isDechunking)
     } else {
-      engine.outgoing.append(bytes, lines: head.fieldLines, without: head.fields.cuts)
+      outgoing.append(bytes, lines: head.fieldLines, without: head.fields.cuts)
     }
   }
 

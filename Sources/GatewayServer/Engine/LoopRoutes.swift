@@ -9,6 +9,8 @@ final class LoopRoute {
   let serial: UInt64
   let group: UpstreamGroup
   let credential: LoopCredential
+  let rewrite: PathRewrite
+  let addedPrefix: [UInt8]
   let strippedFields: [[UInt8]]
   let isAnonymous: Bool
   let bodyBytesMax: Int?
@@ -18,6 +20,8 @@ final class LoopRoute {
     self.serial = serial
     self.group = group
     self.credential = credential
+    rewrite = route.rewrite
+    addedPrefix = route.rewrite.addedPrefix
     strippedFields = route.strippedFields
     isAnonymous = route.access.isAnonymous
     bodyBytesMax = route.limits.bodyBytesMax

@@ -6,8 +6,7 @@ import ReverseProxy
 ///
 /// `connecting → exchange → idle → exchange …`; anything out of order closes it.
 final class UpstreamConnection: ReadinessHandler {
-  // SAFETY: the engine closes its connections before it goes.
-  unowned(unsafe) let engine: Engine
+  let engine: Engine
   let server: UpstreamServer
   private(set) var channel: Channel
   private(set) var exchange: Exchange?
@@ -53,13 +52,13 @@ final class UpstreamConnection: ReadinessHandler {
     hasHead = false
     interimCount = 0
     scanner.reset()
-    deadline = engine.deadline(after: isConnecting ? server.timeouts.connect : server.timeouts.responseHead)
+    deadline = engine.deadline(after: isConnecting ? server.waits.connect : server.waits.responseHead)
     return channel.send(request)
   }
 
   /// - Returns: false when the connection is broken.
   func send(_ bytes: Span<UInt8>) -> Bool {
-    if !isConnecting, !hasHead { deadline = engine.deadline(after: server.timeouts.responseHead) }
+    if !isConnecting, !hasHead { deadline = engine.deadline(after: server.waits.responseHead) }
     return bytes.withUnsafeBytes { channel.send($0) }
   }
 
@@ -91,7 +90,7 @@ final class UpstreamConnection: ReadinessHandler {
       return false
     }
     isConnecting = false
-    deadline = engine.deadline(after: server.timeouts.responseHead)
+    deadline = engine.deadline(after: server.waits.responseHead)
     return true
   }
 
@@ -100,7 +99,7 @@ final class UpstreamConnection: ReadinessHandler {
     if isConnecting { return fail(.connectionTimeout) }
     // Waiting for a slow client is not the upstream's fault; the client has a deadline of its own.
     guard exchange.client.hasRoom else {
-      deadline = engine.deadline(after: server.timeouts.idle)
+      deadline = engine.deadline(after: server.waits.idle)
       return
     }
     fail(.responseTimeout)
@@ -128,7 +127,7 @@ final class UpstreamConnection: ReadinessHandler {
       receptions += 1
       switch channel.receive(into: engine.scratch) {
       case .bytes(let count):
-        deadline = engine.deadline(after: hasHead ? server.timeouts.idle : server.timeouts.responseHead)
+        deadline = engine.deadline(after: hasHead ? server.waits.idle : server.waits.responseHead)
         take(UnsafeRawBufferPointer(rebasing: engine.scratch[..<count]))
       case .nothingYet: return
       case .end: return ended()
@@ -180,10 +179,10 @@ final class UpstreamConnection: ReadinessHandler {
       return count
     }
     hasHead = true
-    deadline = engine.deadline(after: server.timeouts.idle)
+    deadline = engine.deadline(after: server.waits.idle)
     body = BodyReader(scanner.head.framing)
     let start = scanner.head.byteCount
-    exchange.composeResponse(bytes, scanner.head)
+    exchange.composeResponse(scanner.head, bytes, into: &engine.outgoing)
     let content = try bytes.count > start ? forward(bytes.extracting(droppingFirst: start), exchange) : 0
     guard exchange.sendOutgoing() else {
       exchange.clientIsGone()
@@ -245,7 +244,7 @@ final class UpstreamConnection: ReadinessHandler {
       && channel.outbound.isEmpty && channel.inbound.isEmpty && !channel.isPeerClosed
     if isReusable, server.keep(self, limit: engine.limits.idleUpstreamConnections) {
       isIdle = true
-      deadline = engine.deadline(after: engine.limits.idleUpstreamTimeout)
+      deadline = engine.deadline(after: engine.waits.idleUpstream)
     } else {
       close()
     }

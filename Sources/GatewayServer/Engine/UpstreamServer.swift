@@ -5,6 +5,8 @@ import ReverseProxy
 final class UpstreamServer {
   let origin: Origin
   let timeouts: Upstream.Timeouts
+  /// The same in nanoseconds.
+  let waits: (connect: Int64, responseHead: Int64, idle: Int64)
   /// `Host: …` with its line end.
   let hostLine: [UInt8]
   private let addresses: [SocketAddress]
@@ -16,6 +18,7 @@ final class UpstreamServer {
     origin = server.origin
     addresses = server.addresses
     self.timeouts = timeouts
+    waits = (timeouts.connect.nanoseconds, timeouts.responseHead.nanoseconds, timeouts.idle.nanoseconds)
     hostLine = Array("Host: \(server.origin.authority)\r\n".utf8)
   }
 
