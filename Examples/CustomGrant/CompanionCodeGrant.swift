@@ -1,5 +1,5 @@
-import OAuthCore
 import Cryptography
+import OAuthCore
 
 /// A grant of one's own: a device that is already signed in shows a short code, and a companion app exchanges it.
 ///
@@ -42,17 +42,23 @@ public struct CompanionCodeGrant: GrantHandler {
   public init(pairings: any Pairings) { self.pairings = pairings }
 
   public func parse(_ form: GrantForm) throws(OAuthError) -> Request {
-    guard let code = form["companion_code"] else { throw OAuthError(.invalidRequest, "a parameter is missing: companion_code") }
+    guard let code = form["companion_code"] else {
+      throw OAuthError(.invalidRequest, "a parameter is missing: companion_code")
+    }
     return Request(code: code, scope: try form.scope())
   }
 
   public func plan(_ request: Request, _ context: GrantContext) async throws(OAuthError) -> IssuancePlan {
     let found: Pairing?
     do { found = try await pairings.pairing(code: request.code) } catch { throw OAuthError(error) }
-    guard let pairing = found, pairing.client == context.client.id, context.now < pairing.expiresAt else { throw .grantRefused }
+    guard let pairing = found, pairing.client == context.client.id, context.now < pairing.expiresAt else {
+      throw .grantRefused
+    }
 
     let scope = request.scope ?? pairing.scope
-    guard scope.isSubset(of: pairing.scope) else { throw OAuthError(.invalidScope, "the scope exceeds what was paired") }
+    guard scope.isSubset(of: pairing.scope) else {
+      throw OAuthError(.invalidScope, "the scope exceeds what was paired")
+    }
     return IssuancePlan(
       .decided(Authorization(subject: pairing.subject, client: pairing.client, scope: scope)),
       wantsRefreshToken: true,

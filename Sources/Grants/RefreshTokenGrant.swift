@@ -22,7 +22,9 @@ public struct RefreshTokenGrant: GrantHandler {
   public init(handles: HandleMint) { self.handles = handles }
 
   public func parse(_ form: GrantForm) throws(OAuthError) -> Request {
-    guard let text = form["refresh_token"] else { throw OAuthError(.invalidRequest, "a parameter is missing: refresh_token") }
+    guard let text = form["refresh_token"] else {
+      throw OAuthError(.invalidRequest, "a parameter is missing: refresh_token")
+    }
     // Garbage, and what this server never made, ends here without a query.
     guard let token = handles.parse(text, .refreshToken) else { throw .grantRefused }
     return Request(token: token, scope: try form.scope(), resources: try form.resources())
@@ -32,7 +34,8 @@ public struct RefreshTokenGrant: GrantHandler {
     IssuancePlan(
       .family(
         FamilyRefresh(
-          presented: request.token, scope: request.scope, audience: request.resources.isEmpty ? nil : request.resources)),
+          presented: request.token, scope: request.scope, audience: request.resources.isEmpty ? nil : request.resources)
+      ),
       wantsRefreshToken: true)
   }
 }

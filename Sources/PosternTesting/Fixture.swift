@@ -11,12 +11,14 @@ public enum Fixture {
   /// Confidential, every grant.
   public static let web = Client(
     id: ClientID("web"), name: "Web", authentication: .clientSecretBasic, secrets: [.sha256(SHA256.digest(secret))],
-    grants: [.authorizationCode, .refreshToken, .clientCredentials], redirectURIs: [callback], scopes: ["read", "write"],
+    grants: [.authorizationCode, .refreshToken, .clientCredentials], redirectURIs: [callback],
+    scopes: ["read", "write"],
     audiences: [resource])
 
   /// The same rights, another identity.
   public static let other = Client(
-    id: ClientID("other"), name: "Other", authentication: .clientSecretBasic, secrets: [.sha256(SHA256.digest("other secret"))],
+    id: ClientID("other"), name: "Other", authentication: .clientSecretBasic,
+    secrets: [.sha256(SHA256.digest("other secret"))],
     grants: [.authorizationCode, .refreshToken, .clientCredentials], redirectURIs: ["https://other.example/cb"],
     scopes: ["read", "write"])
 

@@ -4,5 +4,7 @@ import OAuthCore
 public struct ImmediateWork: BlockingWork {
   public init() {}
 
-  public func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async throws(StoreFailure) -> Result { body() }
+  public func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async throws(StoreFailure) -> Result {
+    body()
+  }
 }

@@ -35,7 +35,9 @@ public final class InMemoryConsentStore: ConsentStore {
     consents.withLock { $0.filter { $0.subject == subject } }
   }
 
-  public func allow(_ scope: ScopeSet, to client: ClientID, by subject: Subject, at now: Timestamp) async throws(StoreFailure) {
+  public func allow(_ scope: ScopeSet, to client: ClientID, by subject: Subject, at now: Timestamp)
+    async throws(StoreFailure)
+  {
     consents.withLock { consents in
       if let index = consents.firstIndex(where: { $0.subject == subject && $0.client == client }) {
         consents[index].scope = consents[index].scope.union(scope)

@@ -96,7 +96,8 @@ public final class InMemoryTokenStore: TokenStore {
         family.previousHash == use.presentedHash && family.stored.refreshHash == use.successorHash
         && family.rotatedAt.map { use.now < $0 + use.grace } == true
       guard isCurrent || isRetry else {
-        let isSuperseded = family.previousHash == use.presentedHash || family.supersededHashes.contains(use.presentedHash)
+        let isSuperseded =
+          family.previousHash == use.presentedHash || family.supersededHashes.contains(use.presentedHash)
         guard isSuperseded else { return .refused(.invalid) }
         state.revoke(use.family, &changes)
         return .refused(.reused)
@@ -128,7 +129,9 @@ public final class InMemoryTokenStore: TokenStore {
 
   public func accessToken(_ locator: Locator, at now: Timestamp) async throws(StoreFailure) -> StoredToken? {
     try statement { state, _ in
-      guard let token = state.tokens[locator], now < token.expiresAt, !state.revokedTokens.contains(locator) else { return nil }
+      guard let token = state.tokens[locator], now < token.expiresAt, !state.revokedTokens.contains(locator) else {
+        return nil
+      }
       if let family = token.family {
         guard let record = state.families[family], !record.stored.isRevoked else { return nil }
       }
@@ -140,7 +143,8 @@ public final class InMemoryTokenStore: TokenStore {
     try statement { state, _ in state.families[locator]?.stored }
   }
 
-  public func revokeAccessToken(_ locator: Locator, expiresAt: Timestamp, at now: Timestamp) async throws(StoreFailure) {
+  public func revokeAccessToken(_ locator: Locator, expiresAt: Timestamp, at now: Timestamp) async throws(StoreFailure)
+  {
     try statement { state, changes in
       state.revokedTokens.insert(locator)
       changes.append(.accessTokenRevoked(locator))
@@ -178,6 +182,7 @@ extension InMemoryTokenStore.State {
   fileprivate mutating func record(_ token: NewAccessToken, _ authorization: Authorization, _ family: Locator?) {
     let familyEnd = family.flatMap { families[$0]?.stored.expiresAt } ?? token.expiresAt
     tokens[token.locator] = StoredToken(
-      secretHash: token.secretHash, authorization: authorization, family: family, expiresAt: min(token.expiresAt, familyEnd))
+      secretHash: token.secretHash, authorization: authorization, family: family,
+      expiresAt: min(token.expiresAt, familyEnd))
   }
 }

@@ -13,14 +13,16 @@ extension ServerUnderTest {
     if let resource { parameters.append(("resource", resource)) }
     try await consents.allow(client.scopes, to: client.id, by: Fixture.alice, at: clock.now)
     let step = await authorization.respond(
-      to: Array(PercentEncoding.form(parameters.map { (name: $0.0, value: $0.1) }).utf8), session: session(of: Fixture.alice))
+      to: Array(PercentEncoding.form(parameters.map { (name: $0.0, value: $0.1) }).utf8),
+      session: session(of: Fixture.alice))
     guard case .redirect(let url) = step, let code = Redirect(url)["code"] else { throw UnexpectedStep(step: step) }
     return code
   }
 
   /// Exchanges a code at the token endpoint.
   public func redeem(
-    _ code: String, verifier: String? = Fixture.verifier, as client: Client = Fixture.web, secret: String? = Fixture.secret,
+    _ code: String, verifier: String? = Fixture.verifier, as client: Client = Fixture.web,
+    secret: String? = Fixture.secret,
     redirectURI: String? = nil
   ) async -> EndpointResponse {
     var body = "grant_type=authorization_code&code=\(code)"
@@ -38,7 +40,9 @@ extension ServerUnderTest {
   }
 
   /// What introspection says of a token.
-  public func introspect(_ token: String, as client: Client = Fixture.web, secret: String = Fixture.secret) async -> JSONObject {
+  public func introspect(_ token: String, as client: Client = Fixture.web, secret: String = Fixture.secret) async
+    -> JSONObject
+  {
     await introspection.respond(to: raw("token=\(token)", as: client, secret: secret)).json
   }
 
@@ -47,7 +51,8 @@ extension ServerUnderTest {
   /// A POST with exactly these bytes.
   public func raw(_ body: String, as client: Client? = nil, secret: String? = nil) -> TokenRequest {
     var request = form([:], as: client?.id, secret: secret)
-    request.body = Array((request.body.isEmpty ? body : body + "&" + String(decoding: request.body, as: UTF8.self)).utf8)
+    request.body = Array(
+      (request.body.isEmpty ? body : body + "&" + String(decoding: request.body, as: UTF8.self)).utf8)
     return request
   }
 }

@@ -76,10 +76,12 @@ public struct ServerUnderTest: Sendable {
       registry: registry, authenticator: authenticator, store: store, accessTokens: accessTokens, handles: handles,
       policy: policy, audit: audit, clock: clock)
     authorization = AuthorizationEndpoint(
-      clients: self.clients, consents: consents, codes: codes, requests: requests, handles: handles, issuer: policy.issuer,
+      clients: self.clients, consents: consents, codes: codes, requests: requests, handles: handles,
+      issuer: policy.issuer,
       proofKeyRule: proofKeyRule, audit: audit, clock: clock)
     introspection = IntrospectionEndpoint(
-      authenticator: authenticator, verifier: verifier, handles: handles, store: store, issuer: policy.issuer, clock: clock)
+      authenticator: authenticator, verifier: verifier, handles: handles, store: store, issuer: policy.issuer,
+      clock: clock)
     revocation = RevocationEndpoint(
       authenticator: authenticator, verifier: verifier, handles: handles, store: store, audit: audit, clock: clock)
     passwords = PasswordVerifier(

@@ -30,7 +30,8 @@ import Testing
     }
   }
 
-  private func pair(_ server: ServerUnderTest, code: String = "1234-5678", extra: String = "") async -> EndpointResponse {
+  private func pair(_ server: ServerUnderTest, code: String = "1234-5678", extra: String = "") async -> EndpointResponse
+  {
     let body = "grant_type=\(PercentEncoding.encode(Self.type))&companion_code=\(code)\(extra)"
     return await server.token.respond(to: server.raw(body, as: Fixture.web, secret: Fixture.secret))
   }
@@ -47,9 +48,11 @@ import Testing
     #expect(response.errorCode == "unauthorized_client")
   }
 
-  @Test("A plugged-in grant gets its parameters checked: missing, repeated, too long, empty", arguments: [
-    "companion_code=", "companion_code=1&companion_code=2", "companion_code=" + String(repeating: "1", count: 65), "",
-  ])
+  @Test(
+    "A plugged-in grant gets its parameters checked: missing, repeated, too long, empty",
+    arguments: [
+      "companion_code=", "companion_code=1&companion_code=2", "companion_code=" + String(repeating: "1", count: 65), "",
+    ])
   func parameters(_ parameters: String) async throws {
     let server = try await server()
     let body = "grant_type=\(PercentEncoding.encode(Self.type))&" + parameters

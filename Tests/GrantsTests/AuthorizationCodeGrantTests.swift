@@ -22,9 +22,11 @@ import Testing
     #expect(right.status == 200)
   }
 
-  @Test("RFC 7636 §4.1: a verifier has 43 to 128 unreserved characters", arguments: [
-    "short", String(repeating: "a", count: 42), String(repeating: "a", count: 42) + "%2B",
-  ])
+  @Test(
+    "RFC 7636 §4.1: a verifier has 43 to 128 unreserved characters",
+    arguments: [
+      "short", String(repeating: "a", count: 42), String(repeating: "a", count: 42) + "%2B",
+    ])
   func malformedVerifier(_ verifier: String) async throws {
     let server = try await Fixture.server()
     let response = await server.redeem(try await server.code(), verifier: verifier)
@@ -57,10 +59,12 @@ import Testing
     #expect(await server.redeem(code).status == 200)
   }
 
-  @Test("RFC 6749 §4.1.3: redirect_uri must be identical to the one of the authorization request", arguments: [
-    "https://web.example/callback/", "https://web.example/Callback", "https://web.example/callback?x=1",
-    "https://other.example/callback", "",
-  ])
+  @Test(
+    "RFC 6749 §4.1.3: redirect_uri must be identical to the one of the authorization request",
+    arguments: [
+      "https://web.example/callback/", "https://web.example/Callback", "https://web.example/callback?x=1",
+      "https://other.example/callback", "",
+    ])
   func redirectURI(_ redirectURI: String) async throws {
     let server = try await Fixture.server()
     let code = try await server.code()
@@ -96,7 +100,8 @@ import Testing
   func resources() async throws {
     let server = try await Fixture.server()
     let code = try await server.code()
-    let body = "grant_type=authorization_code&code=\(code)&redirect_uri=\(PercentEncoding.encode(Fixture.callback))"
+    let body =
+      "grant_type=authorization_code&code=\(code)&redirect_uri=\(PercentEncoding.encode(Fixture.callback))"
       + "&code_verifier=\(Fixture.verifier)&resource=\(PercentEncoding.encode(Fixture.resource))"
     let response = await server.token.respond(to: server.raw(body, as: Fixture.web, secret: Fixture.secret))
     #expect(response.errorCode == "invalid_target")

@@ -29,18 +29,27 @@ import Testing
 
   @Test("RFC 9068 §2.2: the subject is the client itself")
   func subject() async throws {
-    guard case .decided(let authorization) = try await plan(["scope": ["read"], "resource": ["https://a.example", "https://a.example"]]).authority
-    else { Issue.record("not decided"); return }
+    guard
+      case .decided(let authorization) = try await plan([
+        "scope": ["read"], "resource": ["https://a.example", "https://a.example"],
+      ]).authority
+    else {
+      Issue.record("not decided")
+      return
+    }
     #expect(authorization.subject == Subject("web"))
     #expect(authorization.scope == ["read"])
     #expect(authorization.audience == ["https://a.example"])
     #expect(authorization.authenticatedAt == nil)
   }
 
-  @Test("RFC 6749 §3.3, RFC 8707 §2: a malformed scope or resource is refused", arguments: [
-    ["scope": [" read"]], ["scope": ["a\\b"]], ["resource": ["x"]], ["resource": ["https://a.example/#f"]], ["resource": ["1a:b"]],
-    ["resource": ["https://a.example", "https:// b"]],
-  ])
+  @Test(
+    "RFC 6749 §3.3, RFC 8707 §2: a malformed scope or resource is refused",
+    arguments: [
+      ["scope": [" read"]], ["scope": ["a\\b"]], ["resource": ["x"]], ["resource": ["https://a.example/#f"]],
+      ["resource": ["1a:b"]],
+      ["resource": ["https://a.example", "https:// b"]],
+    ])
   func malformed(_ values: [String: [String]]) async throws {
     await #expect(throws: OAuthError.self) { try await plan(values) }
   }

@@ -5,7 +5,9 @@ import PosternTesting
 import Testing
 
 @Suite struct RefreshTokenGrantTests {
-  private func start(scope: String = "read write") async throws -> (ServerUnderTest, accessToken: String, refreshToken: String) {
+  private func start(scope: String = "read write") async throws -> (
+    ServerUnderTest, accessToken: String, refreshToken: String
+  ) {
     let server = try await Fixture.server()
     let response = await server.redeem(try await server.code(scope: scope))
     return (server, try #require(response.accessToken), try #require(response.refreshToken))

@@ -1,6 +1,6 @@
 import Cryptography
 
-/// Checks who signs in. Source: RFC 6749 §10.10 on guessing; OWASP on account enumeration.
+/// Checks who signs in. Guessing is limited as RFC 6749 §10.10 asks.
 public struct PasswordVerifier: Sendable {
   public enum Outcome: Sendable {
     case verified(Account)
@@ -34,13 +34,17 @@ public struct PasswordVerifier: Sendable {
   /// - Throws: when the directory does not answer, or too many passwords wait to be checked.
   public func verify(username: String, password: Secret, remoteAddress: String) async throws(StoreFailure) -> Outcome {
     let now = clock.now
-    guard username.utf8.count <= Self.usernameByteCountMax, password.count <= Self.passwordByteCountMax else { return .refused }
+    guard username.utf8.count <= Self.usernameByteCountMax, password.count <= Self.passwordByteCountMax else {
+      return .refused
+    }
     let subjects: [AttemptSubject] = [.account(username), .source(remoteAddress)]
     if let seconds = limiter.wait(subjects, at: now) { return limited(seconds, at: now, remoteAddress) }
 
     let account = try await accounts.account(username: username).flatMap { $0.isDisabled ? nil : $0 }
     let isGenuine = try await secrets.matches(password: password, hash: account?.passwordHash)
-    if let seconds = limiter.settle(subjects, succeeded: isGenuine, at: now) { return limited(seconds, at: now, remoteAddress) }
+    if let seconds = limiter.settle(subjects, succeeded: isGenuine, at: now) {
+      return limited(seconds, at: now, remoteAddress)
+    }
     guard isGenuine, let account else {
       audit.record(AuditEvent(.signInRefused, at: now, subject: account?.subject, remoteAddress: remoteAddress))
       return .refused

@@ -88,7 +88,8 @@ public struct AuthorizationEndpoint: Sendable {
 
   /// Tells the client that the resource owner said no.
   public func deny(_ request: AuthorizationRequest) -> AuthorizationStep {
-    audit.record(AuditEvent(.consentDenied, at: clock.now, client: request.client, scope: request.scope, error: .accessDenied))
+    audit.record(
+      AuditEvent(.consentDenied, at: clock.now, client: request.client, scope: request.scope, error: .accessDenied))
     return responder(request).redirect(OAuthError(.accessDenied, "the resource owner denied the request"))
   }
 
@@ -129,19 +130,24 @@ public struct AuthorizationEndpoint: Sendable {
     let now = clock.now
     let code = AuthorizationCode(
       id: handles.locator(at: now), family: handles.locator(at: now), client: request.client,
-      redirectURI: request.redirectURI, isRedirectURIRequired: request.isRedirectURIRequired, challenge: request.challenge,
-      scope: request.scope, resources: request.resources, subject: owner.subject, authenticatedAt: owner.authenticatedAt,
+      redirectURI: request.redirectURI, isRedirectURIRequired: request.isRedirectURIRequired,
+      challenge: request.challenge,
+      scope: request.scope, resources: request.resources, subject: owner.subject,
+      authenticatedAt: owner.authenticatedAt,
       nonce: request.nonce, expiresAt: now + codeLifetime)
     audit.record(
       AuditEvent(
-        .codeIssued, at: now, client: request.client, subject: owner.subject, scope: request.scope, artefact: code.family))
+        .codeIssued, at: now, client: request.client, subject: owner.subject, scope: request.scope,
+        artefact: code.family))
     return responder(request).redirect(code: codes.seal(code))
   }
 
   // MARK: Parts
 
   private func decode(_ parameters: [UInt8]) throws(OAuthError) -> Form {
-    guard parameters.count <= Self.requestByteCountMax else { throw OAuthError(.invalidRequest, "the request is too long") }
+    guard parameters.count <= Self.requestByteCountMax else {
+      throw OAuthError(.invalidRequest, "the request is too long")
+    }
     do { return try FormDecoder.decode(parameters) } catch { throw OAuthError(error) }
   }
 
@@ -177,7 +183,9 @@ public struct AuthorizationEndpoint: Sendable {
     AuthorizationResponder(issuer: issuer, redirectURI: request.redirectURI, state: request.state)
   }
 
-  private func refuse(_ request: AuthorizationRequest, _ code: OAuthError.Code, _ description: String) -> AuthorizationStep {
+  private func refuse(_ request: AuthorizationRequest, _ code: OAuthError.Code, _ description: String)
+    -> AuthorizationStep
+  {
     responder(request).redirect(OAuthError(code, description))
   }
 }
@@ -195,5 +203,6 @@ private struct ResourceOwner {
 }
 
 extension OAuthError {
-  fileprivate static let staleRequest = OAuthError(.invalidRequest, "the request is too old; go back to the application and start again")
+  fileprivate static let staleRequest = OAuthError(
+    .invalidRequest, "the request is too old; go back to the application and start again")
 }

@@ -79,7 +79,8 @@ public struct AuthorizationRequestSealer: Sendable {
       fields.isAtEnd
     else { return nil }
     let request = AuthorizationRequest(
-      client: ClientID(client), redirectURI: redirectURI, isRedirectURIRequired: isRedirectURIRequired == 1, state: state,
+      client: ClientID(client), redirectURI: redirectURI, isRedirectURIRequired: isRedirectURIRequired == 1,
+      state: state,
       challenge: challenge, scope: scope, resources: resources, nonce: nonce,
       prompts: Set(prompts.compactMap(AuthorizationRequest.Prompt.init)), maxAge: maxAge,
       receivedAt: Timestamp(microseconds: receivedAt))

@@ -58,7 +58,8 @@ struct AuthorizationRequestReader: Sendable {
       throw OAuthError(.unauthorizedClient, "the client may not use the authorization code grant")
     }
     return AuthorizationRequest(
-      client: client.id, redirectURI: redirectURI, isRedirectURIRequired: form["redirect_uri"] != nil, state: form["state"],
+      client: client.id, redirectURI: redirectURI, isRedirectURIRequired: form["redirect_uri"] != nil,
+      state: form["state"],
       challenge: try challenge(form, client), scope: try scope(form, client), resources: try resources(form, client),
       nonce: try nonce(form), prompts: try prompts(form), maxAge: try maxAge(form), receivedAt: now)
   }
@@ -70,7 +71,9 @@ struct AuthorizationRequestReader: Sendable {
     guard let responseType = form["response_type"] else {
       throw OAuthError(.invalidRequest, "a parameter is missing: response_type")
     }
-    guard responseType == "code" else { throw OAuthError(.unsupportedResponseType, "only response_type=code is supported") }
+    guard responseType == "code" else {
+      throw OAuthError(.unsupportedResponseType, "only response_type=code is supported")
+    }
     if let mode = form["response_mode"], mode != "query" {
       throw OAuthError(.invalidRequest, "only response_mode=query is supported")
     }
@@ -88,7 +91,9 @@ struct AuthorizationRequestReader: Sendable {
     }
     // Without a method, RFC 7636 §4.3 means plain.
     guard method == "S256" else { throw OAuthError(.invalidRequest, "only code_challenge_method=S256 is supported") }
-    guard let challenge = ProofKey.Challenge(text) else { throw OAuthError(.invalidRequest, "code_challenge is malformed") }
+    guard let challenge = ProofKey.Challenge(text) else {
+      throw OAuthError(.invalidRequest, "code_challenge is malformed")
+    }
     return challenge
   }
 

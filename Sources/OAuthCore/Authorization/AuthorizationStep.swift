@@ -39,8 +39,12 @@ struct AuthorizationResponder: Sendable {
     if let state { parameters.append(("state", state)) }
     // RFC 9207 §2: in every authorization response, errors included.
     parameters.append(("iss", issuer))
-    // RFC 6749 §3.1.2: the redirect URI's own query is kept.
-    let separator = !redirectURI.utf8.contains(UInt8(ascii: "?")) ? "?" : redirectURI.hasSuffix("?") || redirectURI.hasSuffix("&") ? "" : "&"
     return .redirect(redirectURI + separator + PercentEncoding.form(parameters))
+  }
+
+  /// The redirect URI's own query is kept. Source: RFC 6749 §3.1.2.
+  private var separator: String {
+    guard redirectURI.utf8.contains(UInt8(ascii: "?")) else { return "?" }
+    return redirectURI.hasSuffix("?") || redirectURI.hasSuffix("&") ? "" : "&"
   }
 }

@@ -13,7 +13,9 @@ public enum RedirectURI {
     guard requested.utf8.count <= byteCountMax else { return false }
     if requested.utf8.elementsEqual(registered.utf8) { return true }
     for origin in loopbackOrigins {
-      if let asked = withoutPort(requested, origin), let known = withoutPort(registered, origin) { return asked.elementsEqual(known) }
+      if let asked = withoutPort(requested, origin), let known = withoutPort(registered, origin) {
+        return asked.elementsEqual(known)
+      }
     }
     return false
   }
@@ -41,7 +43,8 @@ public enum RedirectURI {
     case "javascript", "data", "vbscript", "file", "blob", "about": return "has a scheme that browsers run or read"
     default:
       // RFC 8252 §7.1: a private-use scheme is a domain name under the app's control, reversed.
-      return scheme.contains(".") && isSchemeName(scheme) ? nil : "has a scheme that is neither https nor a reversed domain name"
+      return scheme.contains(".") && isSchemeName(scheme)
+        ? nil : "has a scheme that is neither https nor a reversed domain name"
     }
   }
 
@@ -67,6 +70,8 @@ public enum RedirectURI {
 
   private static func isSchemeName(_ scheme: String) -> Bool {
     guard let first = scheme.utf8.first, (0x61...0x7a).contains(first) else { return false }
-    return scheme.utf8.allSatisfy { (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || [0x2b, 0x2d, 0x2e].contains($0) }
+    return scheme.utf8.allSatisfy {
+      (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || [0x2b, 0x2d, 0x2e].contains($0)
+    }
   }
 }

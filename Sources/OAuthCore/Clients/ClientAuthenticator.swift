@@ -21,7 +21,9 @@ public struct ClientAuthenticator: Sendable {
   func authenticate(_ request: TokenRequest, _ form: Form, at now: Timestamp) async throws(OAuthError) -> Client {
     let presented = try ClientCredentials.read(authorizationField: request.authorizationField, form: form)
     let subjects: [AttemptSubject] = [.client(presented.client), .source(request.remoteAddress)]
-    if presented.secret != nil, let seconds = limiter.wait(subjects, at: now) { throw .tooManyAttempts(retryAfter: seconds) }
+    if presented.secret != nil, let seconds = limiter.wait(subjects, at: now) {
+      throw .tooManyAttempts(retryAfter: seconds)
+    }
 
     let known = try await asking { () throws(StoreFailure) in try await clients.client(presented.client) }
     guard let secret = presented.secret else {
@@ -33,7 +35,9 @@ public struct ClientAuthenticator: Sendable {
     let isGenuine = try await asking { () throws(StoreFailure) in
       try await secrets.matches(secret, anyOf: candidate?.secrets ?? [])
     }
-    if let seconds = limiter.settle(subjects, succeeded: isGenuine, at: now) { throw .tooManyAttempts(retryAfter: seconds) }
+    if let seconds = limiter.settle(subjects, succeeded: isGenuine, at: now) {
+      throw .tooManyAttempts(retryAfter: seconds)
+    }
     guard isGenuine, let candidate else { throw .clientAuthenticationFailed }
     return candidate
   }

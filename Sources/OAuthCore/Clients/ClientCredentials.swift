@@ -18,7 +18,9 @@ struct ClientCredentials: Sendable {
     let hasAssertion = form["client_assertion"] != nil || form["client_assertion_type"] != nil
     let methodCount = (authorizationField != nil ? 1 : 0) + (bodySecret != nil ? 1 : 0) + (hasAssertion ? 1 : 0)
     // RFC 6749 §2.3: the client must not use more than one authentication method in each request.
-    guard methodCount <= 1 else { throw OAuthError(.invalidRequest, "more than one client authentication method is used") }
+    guard methodCount <= 1 else {
+      throw OAuthError(.invalidRequest, "more than one client authentication method is used")
+    }
     guard !hasAssertion else { throw .clientAuthenticationFailed }
 
     let credentials: ClientCredentials
@@ -30,7 +32,8 @@ struct ClientCredentials: Sendable {
     } else {
       guard let named = form["client_id"] else { throw .clientAuthenticationFailed }
       credentials = ClientCredentials(
-        client: ClientID(named), method: bodySecret == nil ? .none : .clientSecretPost, secret: bodySecret.map { Secret($0) })
+        client: ClientID(named), method: bodySecret == nil ? .none : .clientSecretPost,
+        secret: bodySecret.map { Secret($0) })
     }
     guard
       isClientIdentifier(credentials.client.rawValue),

@@ -87,7 +87,8 @@ public struct AuthorizationCodeSealer: Sendable {
       let redirectURI = fields.text(), let isRedirectURIRequired = fields.byte(),
       let challenge = fields.optional({ $0.text().flatMap { ProofKey.Challenge($0) } }),
       let scope = fields.scope(), let resources = fields.texts(), let subject = fields.text(),
-      let authenticatedAt = fields.integer(), let nonce = fields.optional({ $0.text() }), let expiresAt = fields.integer(),
+      let authenticatedAt = fields.integer(), let nonce = fields.optional({ $0.text() }),
+      let expiresAt = fields.integer(),
       fields.isAtEnd
     else { return nil }
     return AuthorizationCode(

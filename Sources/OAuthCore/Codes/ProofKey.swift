@@ -8,7 +8,9 @@ public enum ProofKey {
 
     /// - Parameter text: 43 characters of base64url; nil for anything else.
     public init?(_ text: String) {
-      guard text.utf8.count == 43, let digest = Base64URL.decode(text).flatMap({ Digest256(bytes: $0) }) else { return nil }
+      guard text.utf8.count == 43, let digest = Base64URL.decode(text).flatMap({ Digest256(bytes: $0) }) else {
+        return nil
+      }
       self.digest = digest
     }
 
@@ -22,11 +24,12 @@ public enum ProofKey {
 
   /// `code-verifier = 43*128unreserved`. Source: RFC 7636 §4.1.
   public static func isVerifier(_ text: String) -> Bool {
-    (43...128).contains(text.utf8.count) && text.utf8.allSatisfy { byte in
-      switch byte {
-      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e: true
-      default: false
+    (43...128).contains(text.utf8.count)
+      && text.utf8.allSatisfy { byte in
+        switch byte {
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e: true
+        default: false
+        }
       }
-    }
   }
 }

@@ -34,7 +34,8 @@ public struct EndpointResponse: Sendable {
 
   /// Source: RFC 6749 §5.2; RFC 6585 §4 for 429; RFC 9110 §11.6.1: a 401 carries a challenge.
   init(_ error: OAuthError) {
-    self = .json(["error": .string(error.code.rawValue), "error_description": .string(error.description)], status: error.status)
+    self = .json(
+      ["error": .string(error.code.rawValue), "error_description": .string(error.description)], status: error.status)
     if status == 401 { fields.append(("WWW-Authenticate", "Basic realm=\"postern\", charset=\"UTF-8\"")) }
     if let seconds = error.retryAfter { fields.append(("Retry-After", String(seconds))) }
   }

@@ -47,7 +47,8 @@ public struct IntrospectionEndpoint: Sendable {
       }
       guard let facts = try await verifier.verify(Array(token.utf8)) else { return Self.inactive }
       return members(
-        facts.authorization, expiresAt: facts.expiresAt, issuedAt: facts.issuedAt, id: facts.locator, tokenType: "Bearer")
+        facts.authorization, expiresAt: facts.expiresAt, issuedAt: facts.issuedAt, id: facts.locator,
+        tokenType: "Bearer")
     } catch {
       throw OAuthError(error)
     }

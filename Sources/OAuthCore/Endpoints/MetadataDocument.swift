@@ -39,5 +39,7 @@ public struct MetadataDocument: Sendable {
 
   public var response: EndpointResponse { .document(members, secondsFresh: Self.secondsFresh) }
 
-  private static func names(_ methods: [ClientAuthenticationMethod]) -> JSON { .array(methods.map { .string($0.rawValue) }) }
+  private static func names(_ methods: [ClientAuthenticationMethod]) -> JSON {
+    .array(methods.map { .string($0.rawValue) })
+  }
 }

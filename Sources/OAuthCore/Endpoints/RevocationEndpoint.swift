@@ -49,7 +49,8 @@ public struct RevocationEndpoint: Sendable {
     if let refreshToken = handles.parse(token, .refreshToken) {
       return try await revokeFamily(refreshToken.locator, of: client, at: now)
     }
-    guard let facts = try await asking({ () throws(StoreFailure) in try await verifier.verify(Array(token.utf8)) }) else {
+    guard let facts = try await asking({ () throws(StoreFailure) in try await verifier.verify(Array(token.utf8)) })
+    else {
       return nil
     }
     try require(facts.client, is: client)
@@ -62,8 +63,12 @@ public struct RevocationEndpoint: Sendable {
   /// Any refresh token that this server made for the family ends it, a superseded one too.
   ///
   /// Source: RFC 7009 §2.1: with the refresh token, the access tokens of the same grant end.
-  private func revokeFamily(_ locator: Locator, of client: Client, at now: Timestamp) async throws(OAuthError) -> Locator? {
-    guard let family = try await asking({ () throws(StoreFailure) in try await store.family(locator) }) else { return nil }
+  private func revokeFamily(_ locator: Locator, of client: Client, at now: Timestamp) async throws(OAuthError)
+    -> Locator?
+  {
+    guard let family = try await asking({ () throws(StoreFailure) in try await store.family(locator) }) else {
+      return nil
+    }
     try require(family.authorization.client, is: client)
     guard !family.isRevoked else { return nil }
     try await asking { () throws(StoreFailure) in

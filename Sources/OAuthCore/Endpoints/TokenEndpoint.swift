@@ -18,7 +18,8 @@ public struct TokenEndpoint: Sendable {
     self.policy = policy
     self.audit = audit
     self.clock = clock
-    issuance = TokenIssuance(store: store, accessTokens: accessTokens, handles: handles, policy: policy, registry: registry)
+    issuance = TokenIssuance(
+      store: store, accessTokens: accessTokens, handles: handles, policy: policy, registry: registry)
   }
 
   /// Answers one request. Whatever comes in, something of RFC 6749 §5.1 or §5.2 goes out.

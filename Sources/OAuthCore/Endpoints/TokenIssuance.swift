@@ -29,7 +29,8 @@ struct TokenIssuance: Sendable {
     _ plan: IssuancePlan, _ authorization: Authorization, _ descriptor: GrantDescriptor, _ client: Client,
     _ draft: AccessTokenIssuer.Draft, expiresAt: Timestamp, at now: Timestamp
   ) async throws(OAuthError) -> IssuedTokens {
-    precondition(authorization.client == client.id, "a grant planned a token for another client than the authenticated one")
+    precondition(
+      authorization.client == client.id, "a grant planned a token for another client than the authenticated one")
     try policy.require(scope: authorization.scope, audience: authorization.audience, within: client)
 
     let family = newFamily(plan, descriptor, client, expiresAt: expiresAt, at: now)
@@ -71,13 +72,15 @@ struct TokenIssuance: Sendable {
   // MARK: The authority of a family
 
   private func refresh(
-    _ refresh: FamilyRefresh, _ client: Client, _ draft: AccessTokenIssuer.Draft, expiresAt: Timestamp, at now: Timestamp
+    _ refresh: FamilyRefresh, _ client: Client, _ draft: AccessTokenIssuer.Draft, expiresAt: Timestamp,
+    at now: Timestamp
   ) async throws(OAuthError) -> IssuedTokens {
     try policy.require(scope: refresh.scope, audience: refresh.audience, within: client)
     let family = refresh.presented.locator
     let successor = handles.successor(of: refresh.presented)
     let use = RefreshUse(
-      family: family, client: client.id, presentedHash: refresh.presented.secretHash, successorHash: successor.secretHash,
+      family: family, client: client.id, presentedHash: refresh.presented.secretHash,
+      successorHash: successor.secretHash,
       scope: refresh.scope, audience: refresh.audience, accessToken: draft.record(expiresAt: expiresAt),
       grace: policy.refreshGrace, idleExpiresAt: now + policy.refreshIdle, now: now)
     switch try await asking({ () throws(StoreFailure) in try await store.refresh(use) }) {
@@ -111,18 +114,22 @@ struct IssuedTokens: Sendable, CustomStringConvertible {
   /// Source: RFC 6749 §5.1. A grant's own members come last and replace none of these.
   func response(adding members: JSONObject) -> JSONObject {
     var response: JSONObject = [
-      "access_token": .string(accessToken), "token_type": "Bearer", "expires_in": .integer(expiresIn.components.seconds),
+      "access_token": .string(accessToken), "token_type": "Bearer",
+      "expires_in": .integer(expiresIn.components.seconds),
     ]
     if let refreshToken { response["refresh_token"] = .string(refreshToken) }
     response["scope"] = .string(authorization.scope.description)
-    for (name, value) in members.members where response[name] == nil && name != "refresh_token" { response[name] = value }
+    for (name, value) in members.members where response[name] == nil && name != "refresh_token" {
+      response[name] = value
+    }
     return response
   }
 }
 
 extension OAuthError {
   /// One sentence for every grant that does not hold, so that it says nothing about why.
-  public static let grantRefused = OAuthError(.invalidGrant, "the grant is invalid, expired, revoked or not the client's")
+  public static let grantRefused = OAuthError(
+    .invalidGrant, "the grant is invalid, expired, revoked or not the client's")
   static let replayed = OAuthError(.invalidGrant, "the grant was used before")
 
   var isReplay: Bool { self == .replayed }

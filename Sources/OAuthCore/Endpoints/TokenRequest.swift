@@ -30,7 +30,9 @@ public struct TokenRequest: Sendable {
   ///
   /// Source: RFC 6749 §3.2, §2.3.1.
   func form() throws(OAuthError) -> Form {
-    guard body.count <= Self.bodyByteCountMax else { throw OAuthError(.invalidRequest, "the request body is too large") }
+    guard body.count <= Self.bodyByteCountMax else {
+      throw OAuthError(.invalidRequest, "the request body is too large")
+    }
     guard let contentType, isFormContentType(contentType) else {
       throw OAuthError(.invalidRequest, "the content type must be application/x-www-form-urlencoded")
     }

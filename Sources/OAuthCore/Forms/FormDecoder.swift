@@ -82,7 +82,8 @@ public enum FormDecoder {
         decoded.append(0x20)
         index += 1
       case UInt8(ascii: "%"):
-        guard index + 2 < encoded.endIndex, let high = hexDigit(encoded[index + 1]), let low = hexDigit(encoded[index + 2])
+        guard index + 2 < encoded.endIndex, let high = hexDigit(encoded[index + 1]),
+          let low = hexDigit(encoded[index + 2])
         else { throw .badPercentEncoding }
         decoded.append(high << 4 | low)
         index += 3
@@ -108,12 +109,13 @@ public enum FormDecoder {
 
 extension OAuthError {
   public init(_ refusal: FormDecoder.Refusal) {
-    let reason = switch refusal {
-    case .tooManyParameters: "the form has too many parameters"
-    case .badPercentEncoding: "the form has a bad percent-encoding"
-    case .notUTF8: "the form is not valid UTF-8"
-    case .nul: "the form contains a NUL character"
-    }
+    let reason =
+      switch refusal {
+      case .tooManyParameters: "the form has too many parameters"
+      case .badPercentEncoding: "the form has a bad percent-encoding"
+      case .notUTF8: "the form is not valid UTF-8"
+      case .nul: "the form contains a NUL character"
+      }
     self.init(.invalidRequest, reason)
   }
 }

@@ -11,7 +11,8 @@ public struct GrantRegistry: Sendable {
       switch self {
       case .duplicate(let type): "The grant '\(type)' is registered twice; remove one of the two."
       case .reserved(let type): "The grant '\(type)' is not offered: RFC 9700 §2.1.2 and §2.4 forbid it."
-      case .badName(let type): "'\(type)' is not a grant type: use a registered name or an absolute URI (RFC 6749 §4.5)."
+      case .badName(let type):
+        "'\(type)' is not a grant type: use a registered name or an absolute URI (RFC 6749 §4.5)."
       case .coreParameter(let type, let parameter):
         "The grant '\(type)' declares '\(parameter)', which the token endpoint reads itself."
       }
@@ -71,12 +72,13 @@ public struct GrantRegistry: Sendable {
 private func isGrantType(_ type: GrantType) -> Bool {
   let text = type.rawValue
   let isURI = text.utf8.contains(UInt8(ascii: ":"))
-  return !text.isEmpty && text.utf8.allSatisfy { byte in
-    switch byte {
-    case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: true
-    default: isURI && (0x21...0x7e).contains(byte) && byte != 0x22 && byte != 0x5c
+  return !text.isEmpty
+    && text.utf8.allSatisfy { byte in
+      switch byte {
+      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: true
+      default: isURI && (0x21...0x7e).contains(byte) && byte != 0x22 && byte != 0x5c
+      }
     }
-  }
 }
 
 /// A handler whose `Request` type is out of sight: parsing yields the rest of the work as a closure.
@@ -106,7 +108,9 @@ extension GrantDescriptor {
     for parameter in parameters {
       let found = form.all(parameter.name)
       guard !found.isEmpty else {
-        if parameter.presence == .required { throw OAuthError(.invalidRequest, "a parameter is missing: \(parameter.name)") }
+        if parameter.presence == .required {
+          throw OAuthError(.invalidRequest, "a parameter is missing: \(parameter.name)")
+        }
         continue
       }
       for value in found where value.utf8.count > parameter.byteCountMax {
@@ -120,5 +124,7 @@ extension GrantDescriptor {
 
 /// A parameter name from outside, fit for `error_description`: `%x20-21 / %x23-5B / %x5D-7E`. Source: RFC 6749 §5.2.
 func legible(_ name: String) -> String {
-  String(decoding: name.utf8.prefix(40).map { (0x20...0x7e).contains($0) && $0 != 0x22 && $0 != 0x5c ? $0 : 0x3f }, as: UTF8.self)
+  String(
+    decoding: name.utf8.prefix(40).map { (0x20...0x7e).contains($0) && $0 != 0x22 && $0 != 0x5c ? $0 : 0x3f },
+    as: UTF8.self)
 }

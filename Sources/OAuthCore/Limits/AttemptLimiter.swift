@@ -29,7 +29,9 @@ func sourceNetwork(of address: String) -> String {
   let halves = address.split(separator: "::", maxSplits: 1, omittingEmptySubsequences: false)
   let leading = halves[0].split(separator: ":")
   guard halves.count == 2 else { return leading.prefix(4).joined(separator: ":") + "::/64" }
-  if leading.isEmpty, halves[1].utf8.contains(UInt8(ascii: ".")) { return String(halves[1].split(separator: ":").last ?? halves[1]) }
+  if leading.isEmpty, halves[1].utf8.contains(UInt8(ascii: ".")) {
+    return String(halves[1].split(separator: ":").last ?? halves[1])
+  }
   let trailing = halves[1].split(separator: ":")
   let zeros = max(0, 8 - leading.count - trailing.count)
   let groups = leading.map(String.init) + Array(repeating: "0", count: zeros) + trailing.map(String.init)

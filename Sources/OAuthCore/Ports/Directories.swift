@@ -15,7 +15,9 @@ public struct Account: Sendable {
   public var isDisabled: Bool
   public var isConfigured: Bool
 
-  public init(subject: Subject, username: String, passwordHash: String, isDisabled: Bool = false, isConfigured: Bool = false) {
+  public init(
+    subject: Subject, username: String, passwordHash: String, isDisabled: Bool = false, isConfigured: Bool = false
+  ) {
     self.subject = subject
     self.username = username
     self.passwordHash = passwordHash
@@ -38,7 +40,9 @@ public struct BrowserSession: Sendable {
   public var authenticatedAt: Timestamp?
   public var expiresAt: Timestamp
 
-  public init(locator: Locator, secretHash: Digest256, subject: Subject?, authenticatedAt: Timestamp?, expiresAt: Timestamp) {
+  public init(
+    locator: Locator, secretHash: Digest256, subject: Subject?, authenticatedAt: Timestamp?, expiresAt: Timestamp
+  ) {
     self.locator = locator
     self.secretHash = secretHash
     self.subject = subject

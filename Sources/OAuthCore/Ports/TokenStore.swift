@@ -215,7 +215,8 @@ public struct StoredFamily: Sendable {
   public var isRevoked: Bool
 
   public init(
-    authorization: Authorization, refreshHash: Digest256?, expiresAt: Timestamp, idleExpiresAt: Timestamp, isRevoked: Bool
+    authorization: Authorization, refreshHash: Digest256?, expiresAt: Timestamp, idleExpiresAt: Timestamp,
+    isRevoked: Bool
   ) {
     self.authorization = authorization
     self.refreshHash = refreshHash

@@ -57,7 +57,9 @@ public struct AccessTokenVerifier: Sendable {
 
   private func verifyJWT(_ token: [UInt8]) async throws(StoreFailure) -> TokenFacts? {
     guard let facts = signedFacts(token) else { return nil }
-    if revocations.mayHaveChanged(facts.client, since: facts.locator.createdAt), try await !isEnabled(facts.client) { return nil }
+    if revocations.mayHaveChanged(facts.client, since: facts.locator.createdAt), try await !isEnabled(facts.client) {
+      return nil
+    }
     switch revocations.answer(token: facts.locator, family: facts.family) {
     case .clear: return facts
     case .revoked: return nil
@@ -67,7 +69,9 @@ public struct AccessTokenVerifier: Sendable {
 
   /// What the signature vouches for. Source: RFC 9068 §4; RFC 8725 §3.
   func signedFacts(_ token: [UInt8]) -> TokenFacts? {
-    guard token.count <= AccessTokenJWT.byteCountMax, let text = String(validating: token, as: UTF8.self) else { return nil }
+    guard token.count <= AccessTokenJWT.byteCountMax, let text = String(validating: token, as: UTF8.self) else {
+      return nil
+    }
     let expectation = JWTExpectation(type: AccessTokenJWT.type, issuer: issuer, audiences: nil)
     guard
       let jwt = try? JWT.verify(text, with: signingKeys.verifying, expecting: expectation, now: clock.now.seconds),

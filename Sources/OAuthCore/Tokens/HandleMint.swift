@@ -68,7 +68,8 @@ public struct HandleMint: Sendable {
     HandleLayout.withPayload(text, kind) { payload in
       guard let keyID = keyID(of: payload, kind) else { return nil }
       return Handle(
-        kind: kind, locator: HandleLayout.locator(in: payload), secret: Secret(bytes: Array(payload[16..<48])), keyID: keyID)
+        kind: kind, locator: HandleLayout.locator(in: payload), secret: Secret(bytes: Array(payload[16..<48])),
+        keyID: keyID)
     }
   }
 

@@ -16,7 +16,8 @@ public final class SigningKeys: Sendable {
     public var description: String {
       switch self {
       case .store: "The signing keys cannot be read: the database does not answer."
-      case .cannotOpen(let id): "The signing key '\(id)' cannot be opened: keep the ring key that sealed it in keys.ring."
+      case .cannotOpen(let id):
+        "The signing key '\(id)' cannot be opened: keep the ring key that sealed it in keys.ring."
       }
     }
   }
@@ -44,7 +45,9 @@ public final class SigningKeys: Sendable {
 
   /// Reads the keys from the store and makes the first one when there is none. Of several instances that start together,
   /// one wins and all use its key.
-  public static func load(from store: any SigningKeyStore, ring: KeyRing, at now: Timestamp) async throws(Failure) -> SigningKeys {
+  public static func load(from store: any SigningKeyStore, ring: KeyRing, at now: Timestamp) async throws(Failure)
+    -> SigningKeys
+  {
     var stored: [StoredSigningKey]
     do {
       stored = try await store.signingKeys()
@@ -84,7 +87,8 @@ public final class SigningKeys: Sendable {
   private static func sealed(_ key: SigningKey, _ ring: KeyRing, at now: Timestamp) -> StoredSigningKey {
     StoredSigningKey(
       keyID: key.id, algorithm: key.algorithm.rawValue,
-      sealedPrivateKey: ring.seal(key.jwk.exposedPrivateJSON.bytes, purpose: .signingKey, associatedData: Array(key.id.utf8)),
+      sealedPrivateKey: ring.seal(
+        key.jwk.exposedPrivateJSON.bytes, purpose: .signingKey, associatedData: Array(key.id.utf8)),
       createdAt: now)
   }
 
@@ -93,7 +97,8 @@ public final class SigningKeys: Sendable {
     var keys: [SigningKey] = []
     for record in newestFirst {
       let opened = ring.open(record.sealedPrivateKey, purpose: .signingKey, associatedData: Array(record.keyID.utf8))
-      guard let opened, let jwk = try? JWK(parsing: opened), let key = try? SigningKey(jwk), key.id == record.keyID else {
+      guard let opened, let jwk = try? JWK(parsing: opened), let key = try? SigningKey(jwk), key.id == record.keyID
+      else {
         throw .cannotOpen(keyID: record.keyID)
       }
       keys.append(key)

@@ -3,9 +3,11 @@ public struct Scope: Sendable, Hashable, CustomStringConvertible {
   public let rawValue: String
 
   public init?(_ rawValue: String) {
-    let isLegal = !rawValue.isEmpty && rawValue.utf8.allSatisfy { byte in
-      byte == 0x21 || (0x23...0x5b).contains(byte) || (0x5d...0x7e).contains(byte)
-    }
+    let isLegal =
+      !rawValue.isEmpty
+      && rawValue.utf8.allSatisfy { byte in
+        byte == 0x21 || (0x23...0x5b).contains(byte) || (0x5d...0x7e).contains(byte)
+      }
     guard isLegal else { return nil }
     self.rawValue = rawValue
   }
@@ -18,14 +20,17 @@ public struct ScopeSet: Sendable, Hashable, CustomStringConvertible, Expressible
   public private(set) var scopes: [Scope] = []
 
   public init() {}
-  public init(_ scopes: some Sequence<Scope>) { for scope in scopes where !self.scopes.contains(scope) { self.scopes.append(scope) } }
+  public init(_ scopes: some Sequence<Scope>) {
+    for scope in scopes where !self.scopes.contains(scope) { self.scopes.append(scope) }
+  }
 
   /// For scopes written in source code.
   public init(arrayLiteral elements: String...) {
-    self.init(elements.map { text in
-      guard let scope = Scope(text) else { preconditionFailure("not a scope: \(text)") }
-      return scope
-    })
+    self.init(
+      elements.map { text in
+        guard let scope = Scope(text) else { preconditionFailure("not a scope: \(text)") }
+        return scope
+      })
   }
 
   /// - Parameter parameter: scopes separated by single spaces, as in a `scope` parameter; nil when a token is not legal.

@@ -23,10 +23,13 @@ import Testing
     }
   }
 
-  @Test("An unknown name, a disabled account, a wrong, an empty and an endless password are refused alike", arguments: [
-    ("nobody", "open sesame"), ("bob", "open sesame"), ("alice", "wrong"), ("alice", ""), ("", ""), ("Alice", "open sesame"),
-    ("alice", String(repeating: "x", count: 100_000)), (String(repeating: "x", count: 100_000), "x"),
-  ])
+  @Test(
+    "An unknown name, a disabled account, a wrong, an empty and an endless password are refused alike",
+    arguments: [
+      ("nobody", "open sesame"), ("bob", "open sesame"), ("alice", "wrong"), ("alice", ""), ("", ""),
+      ("Alice", "open sesame"),
+      ("alice", String(repeating: "x", count: 100_000)), (String(repeating: "x", count: 100_000), "x"),
+    ])
   func refused(_ username: String, _ password: String) async throws {
     #expect(try await attempt(try await server(), username, password) == "refused")
   }
@@ -65,7 +68,9 @@ import Testing
   @Test("Failures from many sources are limited per account")
   func limitedPerAccount() async throws {
     let server = try await server()
-    for address in 0..<20 { #expect(try await attempt(server, "alice", "wrong", from: "192.0.2.\(address)") == "refused") }
+    for address in 0..<20 {
+      #expect(try await attempt(server, "alice", "wrong", from: "192.0.2.\(address)") == "refused")
+    }
     #expect(try await attempt(server, "alice", "open sesame", from: "198.51.100.7") == "limited 15")
     #expect(try await attempt(server, "carol", "wrong", from: "198.51.100.7") == "refused")
   }

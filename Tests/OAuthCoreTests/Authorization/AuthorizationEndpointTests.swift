@@ -28,12 +28,15 @@ import Testing
 
   // MARK: Nobody may be redirected
 
-  @Test("RFC 6749 §4.1.2.1: without a trusted client and redirect URI the browser is not redirected", arguments: [
-    ["client_id": nil], ["client_id": "nobody"], ["client_id": ""], ["client_id": "disabled"], ["client_id": "w\u{e9}b"],
-    ["redirect_uri": "https://evil.example/"], ["redirect_uri": "https://web.example/callback/"],
-    ["redirect_uri": "https://web.example.evil.example/callback"], ["redirect_uri": "javascript:alert(1)"],
-    ["redirect_uri": "https://web.example/callback#x"],
-  ] as [[String: String?]])
+  @Test(
+    "RFC 6749 §4.1.2.1: without a trusted client and redirect URI the browser is not redirected",
+    arguments: [
+      ["client_id": nil], ["client_id": "nobody"], ["client_id": ""], ["client_id": "disabled"],
+      ["client_id": "w\u{e9}b"],
+      ["redirect_uri": "https://evil.example/"], ["redirect_uri": "https://web.example/callback/"],
+      ["redirect_uri": "https://web.example.evil.example/callback"], ["redirect_uri": "javascript:alert(1)"],
+      ["redirect_uri": "https://web.example/callback#x"],
+    ] as [[String: String?]])
   func errorPage(_ changes: [String: String?]) async throws {
     var disabled = Fixture.web
     disabled.id = ClientID("disabled")
@@ -42,18 +45,26 @@ import Testing
     var bytes = query()
     for (name, value) in changes { bytes = query([name: value]) }
     let step = await server.authorization.respond(to: bytes, session: try await consenting(server))
-    guard case .errorPage(let page) = step else { Issue.record("\(step)"); return }
+    guard case .errorPage(let page) = step else {
+      Issue.record("\(step)")
+      return
+    }
     #expect(page.status == 400)
   }
 
-  @Test("RFC 6749 §3.1: a repeated client_id or redirect_uri, and a broken query, are told to the person", arguments: [
-    "&client_id=web", "&client_id=other", "&redirect_uri=https%3A%2F%2Fevil.example", "&x=%zz", "&x=%00", "&x=%ff",
-    String(repeating: "&", count: 70), "&x=" + String(repeating: "a", count: 20_000),
-  ])
+  @Test(
+    "RFC 6749 §3.1: a repeated client_id or redirect_uri, and a broken query, are told to the person",
+    arguments: [
+      "&client_id=web", "&client_id=other", "&redirect_uri=https%3A%2F%2Fevil.example", "&x=%zz", "&x=%00", "&x=%ff",
+      String(repeating: "&", count: 70), "&x=" + String(repeating: "a", count: 20_000),
+    ])
   func brokenQuery(_ extra: String) async throws {
     let server = try await Fixture.server()
     let step = await server.authorization.respond(to: query(appending: extra), session: nil)
-    guard case .errorPage = step else { Issue.record("\(step)"); return }
+    guard case .errorPage = step else {
+      Issue.record("\(step)")
+      return
+    }
   }
 
   @Test("RFC 6749 §3.1.2.3: a client with several redirect URIs must name one")
@@ -62,7 +73,10 @@ import Testing
     client.redirectURIs.append("https://web.example/second")
     let server = try await Fixture.server(clients: [client])
     let step = await server.authorization.respond(to: query(["redirect_uri": nil]), session: nil)
-    guard case .errorPage = step else { Issue.record("\(step)"); return }
+    guard case .errorPage = step else {
+      Issue.record("\(step)")
+      return
+    }
   }
 
   @Test("A directory that does not answer is an error page with 503")
@@ -70,7 +84,10 @@ import Testing
     let server = try await Fixture.server()
     server.clients.failure = .unavailable
     let step = await server.authorization.respond(to: query(), session: nil)
-    guard case .errorPage(let page) = step else { Issue.record("\(step)"); return }
+    guard case .errorPage(let page) = step else {
+      Issue.record("\(step)")
+      return
+    }
     #expect(page.status == 503)
   }
 
@@ -104,13 +121,17 @@ import Testing
     ([:], "&unknown=1&unknown=2", "invalid_request"),
   ]
 
-  @Test("RFC 6749 §4.1.2.1, RFC 9207 §2: errors reach the client with state and iss", arguments: 0..<redirectedErrors.count)
+  @Test(
+    "RFC 6749 §4.1.2.1, RFC 9207 §2: errors reach the client with state and iss", arguments: 0..<redirectedErrors.count)
   func redirectedError(_ index: Int) async throws {
     let (changes, extra, expected) = Self.redirectedErrors[index]
     let server = try await Fixture.server()
     let step = await server.authorization.respond(
       to: query(changes, appending: extra), session: try await consenting(server))
-    guard case .redirect(let url) = step else { Issue.record("\(step)"); return }
+    guard case .redirect(let url) = step else {
+      Issue.record("\(step)")
+      return
+    }
     let redirect = Redirect(url)
     #expect(redirect.base == Fixture.callback)
     #expect(redirect["error"] == expected)
@@ -123,7 +144,10 @@ import Testing
   func repeatedState() async throws {
     let server = try await Fixture.server()
     let step = await server.authorization.respond(to: query(appending: "&state=abc"), session: nil)
-    guard case .redirect(let url) = step else { Issue.record("\(step)"); return }
+    guard case .redirect(let url) = step else {
+      Issue.record("\(step)")
+      return
+    }
     #expect(Redirect(url)["error"] == "invalid_request")
     #expect(Redirect(url)["state"] == nil)
   }
@@ -146,7 +170,7 @@ import Testing
     #expect(error(await server.authorization.respond(to: bytes, session: nil)) == "invalid_request")
   }
 
-  @Test("RFC 6749 §10.12: a resource owner who says no is access_denied, and no code exists")
+  @Test("RFC 6749 §4.1.2.1: a resource owner who says no is access_denied, and no code exists")
   func deny() async throws {
     let server = try await Fixture.server()
     let session = server.session(of: Fixture.alice)
@@ -161,14 +185,20 @@ import Testing
 
   // MARK: state
 
-  @Test("RFC 6749 §4.1.2: state comes back byte for byte", arguments: [
-    "xyz", "a b+c&d=e%20", "%2B%00".replacing("%00", with: "%01"), "é\u{301}e\u{301}", "\u{037e}", "'\"<script>", "~-._",
-    String(repeating: "s", count: 4096),
-  ])
+  @Test(
+    "RFC 6749 §4.1.2: state comes back byte for byte",
+    arguments: [
+      "xyz", "a b+c&d=e%20", "%2B%00".replacing("%00", with: "%01"), "é\u{301}e\u{301}", "\u{037e}", "'\"<script>",
+      "~-._",
+      String(repeating: "s", count: 4096),
+    ])
   func state(_ state: String) async throws {
     let server = try await Fixture.server()
     let step = await server.authorization.respond(to: query(["state": state]), session: try await consenting(server))
-    guard case .redirect(let url) = step else { Issue.record("\(step)"); return }
+    guard case .redirect(let url) = step else {
+      Issue.record("\(step)")
+      return
+    }
     #expect(Redirect(url)["state"].map { Array($0.utf8) } == Array(state.utf8))
     #expect(url.utf8.allSatisfy { (0x21...0x7e).contains($0) })
   }
@@ -177,7 +207,10 @@ import Testing
   func noState() async throws {
     let server = try await Fixture.server()
     let step = await server.authorization.respond(to: query(["state": nil]), session: try await consenting(server))
-    guard case .redirect(let url) = step else { Issue.record("\(step)"); return }
+    guard case .redirect(let url) = step else {
+      Issue.record("\(step)")
+      return
+    }
     #expect(!Redirect(url).form.contains("state"))
     #expect(Redirect(url)["code"] != nil)
   }
@@ -198,7 +231,8 @@ import Testing
   func silentWithoutConsent() async throws {
     let server = try await Fixture.server()
     let session = server.session(of: Fixture.alice)
-    #expect(error(await server.authorization.respond(to: query(["prompt": "none"]), session: session)) == "consent_required")
+    #expect(
+      error(await server.authorization.respond(to: query(["prompt": "none"]), session: session)) == "consent_required")
   }
 
   @Test("Only what was not allowed before is asked for, and prompt=consent asks again for all")
@@ -211,7 +245,10 @@ import Testing
         to: query(["scope": "read write"]), session: session),
       case .needsConsent(_, let all) = await server.authorization.respond(
         to: query(["prompt": "consent"]), session: session)
-    else { Issue.record("no consent asked"); return }
+    else {
+      Issue.record("no consent asked")
+      return
+    }
     #expect(missing == ["write"])
     #expect(all == ["read"])
   }
@@ -221,27 +258,43 @@ import Testing
     let server = try await Fixture.server()
     let session = try await consenting(server)
     server.clock.advance(by: .seconds(100))
-    for changes in [["prompt": "login"], ["prompt": "select_account"], ["max_age": "99"], ["max_age": "0"]] as [[String: String]] {
+    for changes in [["prompt": "login"], ["prompt": "select_account"], ["max_age": "99"], ["max_age": "0"]]
+      as [[String: String]]
+    {
       let (name, value) = try #require(changes.first)
-      guard case .needsSignIn(let request) = await server.authorization.respond(to: query([name: value]), session: session)
-      else { Issue.record("no sign-in asked: \(name)"); continue }
+      guard
+        case .needsSignIn(let request) = await server.authorization.respond(to: query([name: value]), session: session)
+      else {
+        Issue.record("no sign-in asked: \(name)")
+        continue
+      }
       let signedIn = server.session(of: Fixture.alice)
       let step = await server.authorization.resume(
         server.authorization.seal(request, session: signedIn), session: signedIn)
       #expect(error(step) == nil)
-      guard case .redirect(let url) = step else { Issue.record("asked twice: \(name)"); continue }
+      guard case .redirect(let url) = step else {
+        Issue.record("asked twice: \(name)")
+        continue
+      }
       #expect(Redirect(url)["code"] != nil)
     }
     let young = await server.authorization.respond(to: query(["max_age": "100"]), session: session)
-    guard case .redirect = young else { Issue.record("asked although young enough"); return }
+    guard case .redirect = young else {
+      Issue.record("asked although young enough")
+      return
+    }
   }
 
   @Test("Approving mints a code that redeems; authorizing writes no row")
   func approve() async throws {
     let server = try await Fixture.server()
     let session = server.session(of: Fixture.alice)
-    guard case .needsConsent(let request, let missing) = await server.authorization.respond(to: query(), session: session)
-    else { Issue.record("no consent asked"); return }
+    guard
+      case .needsConsent(let request, let missing) = await server.authorization.respond(to: query(), session: session)
+    else {
+      Issue.record("no consent asked")
+      return
+    }
     try await server.consents.allow(missing, to: request.client, by: Fixture.alice, at: server.clock.now)
     guard case .redirect(let url) = await server.authorization.approve(request, session: session) else {
       Issue.record("no redirect")
@@ -283,7 +336,10 @@ import Testing
     let server = try await Fixture.server(clients: [client])
     let bytes = query(["redirect_uri": client.redirectURIs[0]])
     let step = await server.authorization.respond(to: bytes, session: try await consenting(server))
-    guard case .redirect(let url) = step else { Issue.record("\(step)"); return }
+    guard case .redirect(let url) = step else {
+      Issue.record("\(step)")
+      return
+    }
     #expect(url.hasPrefix("https://web.example/callback?tenant=7&code="))
   }
 
@@ -293,7 +349,10 @@ import Testing
     try await server.consents.allow(["read"], to: Fixture.native.id, by: Fixture.alice, at: server.clock.now)
     let bytes = query(["client_id": "native", "redirect_uri": "http://127.0.0.1:51004/callback"])
     let step = await server.authorization.respond(to: bytes, session: server.session(of: Fixture.alice))
-    guard case .redirect(let url) = step, let code = Redirect(url)["code"] else { Issue.record("\(step)"); return }
+    guard case .redirect(let url) = step, let code = Redirect(url)["code"] else {
+      Issue.record("\(step)")
+      return
+    }
     #expect(Redirect(url).base == "http://127.0.0.1:51004/callback")
     #expect(await server.redeem(code, as: Fixture.native, redirectURI: "http://127.0.0.1:51005/callback").status == 400)
     #expect(await server.redeem(code, as: Fixture.native, redirectURI: "http://127.0.0.1:51004/callback").status == 200)
@@ -304,7 +363,10 @@ import Testing
     let server = try await Fixture.server()
     let step = await server.authorization.respond(
       to: query(["redirect_uri": nil]), session: try await consenting(server))
-    guard case .redirect(let url) = step, let code = Redirect(url)["code"] else { Issue.record("\(step)"); return }
+    guard case .redirect(let url) = step, let code = Redirect(url)["code"] else {
+      Issue.record("\(step)")
+      return
+    }
     let response = await server.token.respond(
       to: server.raw(
         "grant_type=authorization_code&code=\(code)&code_verifier=\(Fixture.verifier)", as: Fixture.web,
@@ -316,7 +378,10 @@ import Testing
   func defaultScope() async throws {
     let server = try await Fixture.server()
     let step = await server.authorization.respond(to: query(["scope": nil]), session: server.session(of: Fixture.alice))
-    guard case .needsConsent(let request, _) = step else { Issue.record("\(step)"); return }
+    guard case .needsConsent(let request, _) = step else {
+      Issue.record("\(step)")
+      return
+    }
     #expect(request.scope == ["read", "write"])
   }
 

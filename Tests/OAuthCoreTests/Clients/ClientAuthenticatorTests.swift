@@ -5,7 +5,9 @@ import Synchronization
 import Testing
 
 @Suite struct ClientAuthenticatorTests {
-  private func request(_ server: ServerUnderTest, _ body: String = "grant_type=client_credentials", basic: String? = nil) async -> EndpointResponse {
+  private func request(
+    _ server: ServerUnderTest, _ body: String = "grant_type=client_credentials", basic: String? = nil
+  ) async -> EndpointResponse {
     await server.token.respond(
       to: TokenRequest(
         contentType: "application/x-www-form-urlencoded",
@@ -21,10 +23,12 @@ import Testing
 
   // MARK: Refused
 
-  @Test("RFC 6749 §2.3: two authentication methods in one request are invalid_request", arguments: [
-    "&client_secret=x", "&client_id=web&client_secret=correct+horse+battery+staple", "&client_assertion=x",
-    "&client_assertion_type=x",
-  ])
+  @Test(
+    "RFC 6749 §2.3: two authentication methods in one request are invalid_request",
+    arguments: [
+      "&client_secret=x", "&client_id=web&client_secret=correct+horse+battery+staple", "&client_assertion=x",
+      "&client_assertion_type=x",
+    ])
   func twoMethods(_ extra: String) async throws {
     let response = await request(
       try await Fixture.server(), "grant_type=client_credentials" + extra, basic: "web:correct+horse+battery+staple")
@@ -35,7 +39,8 @@ import Testing
   @Test("Basic credentials of one client and client_id of another are invalid_request")
   func twoClients() async throws {
     let response = await request(
-      try await Fixture.server(), "grant_type=client_credentials&client_id=other", basic: "web:correct+horse+battery+staple")
+      try await Fixture.server(), "grant_type=client_credentials&client_id=other",
+      basic: "web:correct+horse+battery+staple")
     #expect(response.errorCode == "invalid_request")
   }
 
@@ -73,9 +78,11 @@ import Testing
     }
   }
 
-  @Test("RFC 7617 §2: what is not Basic credentials is invalid_client", arguments: [
-    "Bearer abc", "Basic", "Basic ", "Basic !!!", "Basic d2Vi", "Basic d2ViOng", "basic\td2ViOng=", "", "Negotiate x",
-  ])
+  @Test(
+    "RFC 7617 §2: what is not Basic credentials is invalid_client",
+    arguments: [
+      "Bearer abc", "Basic", "Basic ", "Basic !!!", "Basic d2Vi", "Basic d2ViOng", "basic\td2ViOng=", "", "Negotiate x",
+    ])
   func badField(_ field: String) async throws {
     let server = try await Fixture.server()
     var request = server.form(["grant_type": "client_credentials"])
@@ -121,7 +128,8 @@ import Testing
   @Test("RFC 9110 §11.1: the scheme is compared without case, and client_id may repeat the name")
   func scheme() async throws {
     let server = try await Fixture.server()
-    var request = server.form(["grant_type": "client_credentials", "client_id": "web"], as: Fixture.web.id, secret: Fixture.secret)
+    var request = server.form(
+      ["grant_type": "client_credentials", "client_id": "web"], as: Fixture.web.id, secret: Fixture.secret)
     request.authorizationField = request.authorizationField.map { "bASIC" + $0.dropFirst(5) }
     #expect(await server.token.respond(to: request).status == 200)
   }
@@ -194,7 +202,9 @@ import Testing
   func neverLimited() async throws {
     let server = try await Fixture.server()
     for _ in 0..<200 {
-      #expect(await server.requestToken(["grant_type": "client_credentials"], as: Fixture.web.id, secret: Fixture.secret).status == 200)
+      #expect(
+        await server.requestToken(["grant_type": "client_credentials"], as: Fixture.web.id, secret: Fixture.secret)
+          .status == 200)
     }
   }
 

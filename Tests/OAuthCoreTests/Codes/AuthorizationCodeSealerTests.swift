@@ -14,7 +14,8 @@ import Testing
 
   private func code(_ change: (inout AuthorizationCode) -> Void = { _ in }) -> AuthorizationCode {
     var code = AuthorizationCode(
-      id: Locator(createdAt: now, randomness: random.words()), family: Locator(createdAt: now, randomness: random.words()),
+      id: Locator(createdAt: now, randomness: random.words()),
+      family: Locator(createdAt: now, randomness: random.words()),
       client: ClientID("web"), redirectURI: Fixture.callback, isRedirectURIRequired: true,
       challenge: ProofKey.Challenge(Fixture.challenge), scope: ["read", "write"], resources: [Fixture.resource],
       subject: Fixture.alice, authenticatedAt: now, nonce: "n", expiresAt: now + .seconds(60))
@@ -46,9 +47,11 @@ import Testing
     #expect(sealer.seal(code()) != sealer.seal(code()))
   }
 
-  @Test("Another server's code, another sealed value and other text are no code", arguments: [
-    "", "pac_", "pac_AAAA", "pac_!!!!", "prt_AAAA", "AAAA", "pac_" + String(repeating: "A", count: 100_000),
-  ])
+  @Test(
+    "Another server's code, another sealed value and other text are no code",
+    arguments: [
+      "", "pac_", "pac_AAAA", "pac_!!!!", "prt_AAAA", "AAAA", "pac_" + String(repeating: "A", count: 100_000),
+    ])
   func foreign(_ text: String) throws {
     let sealer = AuthorizationCodeSealer(ring: try ring("k1", "k1"))
     #expect(sealer.open(text) == nil)

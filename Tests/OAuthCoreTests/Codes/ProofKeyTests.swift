@@ -12,10 +12,12 @@ import Testing
     #expect(!ProofKey.verify(Secret(""), challenge))
   }
 
-  @Test("RFC 7636 §4.2: a challenge is 43 characters of canonical base64url", arguments: [
-    "", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-c", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM=",
-    "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw+cM", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cN",
-  ])
+  @Test(
+    "RFC 7636 §4.2: a challenge is 43 characters of canonical base64url",
+    arguments: [
+      "", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-c", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM=",
+      "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw+cM", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cN",
+    ])
   func malformedChallenge(_ text: String) {
     #expect(ProofKey.Challenge(text) == nil)
   }

@@ -26,21 +26,26 @@ import Testing
     }
   }
 
-  @Test("RFC 7662 §2.2: a token that is no good is inactive and nothing more", arguments: [
-    "garbage", "pat_garbage", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "%20", "pac_x", "p", "\u{e9}",
-    "pat_" + String(repeating: "A", count: 75),
-  ])
+  @Test(
+    "RFC 7662 §2.2: a token that is no good is inactive and nothing more",
+    arguments: [
+      "garbage", "pat_garbage", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "%20", "pac_x", "p", "\u{e9}",
+      "pat_" + String(repeating: "A", count: 75),
+    ])
   func garbage(_ token: String) async throws {
     let server = try await Fixture.server()
-    let response = await server.introspection.respond(to: server.raw("token=\(token)", as: Fixture.web, secret: Fixture.secret))
+    let response = await server.introspection.respond(
+      to: server.raw("token=\(token)", as: Fixture.web, secret: Fixture.secret))
     #expect(response.status == 200)
     #expect(response.json == ["active": false])
     #expect(server.store.operationCount == 0)
   }
 
-  @Test("A request without a token, with two, or not a form, is invalid_request", arguments: [
-    "", "token=", "token=a&token=b", "token=%zz",
-  ])
+  @Test(
+    "A request without a token, with two, or not a form, is invalid_request",
+    arguments: [
+      "", "token=", "token=a&token=b", "token=%zz",
+    ])
   func malformed(_ body: String) async throws {
     let server = try await Fixture.server()
     let response = await server.introspection.respond(to: server.raw(body, as: Fixture.web, secret: Fixture.secret))
@@ -109,7 +114,8 @@ import Testing
     let server = try await Fixture.server()
     let token = try await tokens(server).access
     server.store.failure = .unavailable
-    let response = await server.introspection.respond(to: server.raw("token=\(token)", as: Fixture.web, secret: Fixture.secret))
+    let response = await server.introspection.respond(
+      to: server.raw("token=\(token)", as: Fixture.web, secret: Fixture.secret))
     #expect(response.status == 503)
     #expect(response["Retry-After"] == "1")
     #expect(response.json["active"] == nil)

@@ -9,7 +9,8 @@ import Testing
   @Test("RFC 8414 §2: what the server says about itself is what it does")
   func members() async throws {
     let server = try await Fixture.server()
-    let response = MetadataDocument(issuer: ServerUnderTest.issuer, registry: server.registry, scopes: [Scope("read")!]).response
+    let response = MetadataDocument(issuer: ServerUnderTest.issuer, registry: server.registry, scopes: [Scope("read")!])
+      .response
     #expect(response.status == 200)
     #expect(response["Content-Type"] == "application/json")
     let members = response.json
@@ -33,7 +34,8 @@ import Testing
   @Test("A grant that is switched off is not in the metadata")
   func switchedOff() throws {
     let members = MetadataDocument(
-      issuer: "https://auth.example", registry: try GrantRegistry([ClientCredentialsGrant()])).members
+      issuer: "https://auth.example", registry: try GrantRegistry([ClientCredentialsGrant()])
+    ).members
     #expect(members["grant_types_supported"] == ["client_credentials"])
     #expect(members["response_types_supported"] == [])
     #expect(members["code_challenge_methods_supported"] == nil)

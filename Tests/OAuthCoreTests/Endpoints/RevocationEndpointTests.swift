@@ -7,10 +7,13 @@ import Testing
   private func revoke(
     _ server: ServerUnderTest, _ token: String, as client: Client = Fixture.web, secret: String? = Fixture.secret
   ) async -> EndpointResponse {
-    await server.revocation.respond(to: server.raw("token=\(token)", as: client, secret: client.isPublic ? nil : secret))
+    await server.revocation.respond(
+      to: server.raw("token=\(token)", as: client, secret: client.isPublic ? nil : secret))
   }
 
-  private func tokens(_ server: ServerUnderTest, _ client: Client = Fixture.web) async throws -> (access: String, refresh: String) {
+  private func tokens(_ server: ServerUnderTest, _ client: Client = Fixture.web) async throws -> (
+    access: String, refresh: String
+  ) {
     let response = await server.redeem(try await server.code(for: client), as: client)
     return (try #require(response.accessToken), try #require(response.refreshToken))
   }
@@ -39,7 +42,9 @@ import Testing
     #expect(await server.isActive(access))
   }
 
-  @Test("RFC 7009 §2.2.1: what is no access or refresh token is unsupported_token_type", arguments: ["pac_x", "psk_x", "pss_x"])
+  @Test(
+    "RFC 7009 §2.2.1: what is no access or refresh token is unsupported_token_type",
+    arguments: ["pac_x", "psk_x", "pss_x"])
   func unsupported(_ token: String) async throws {
     let response = await revoke(try await Fixture.server(), token)
     #expect(response.status == 400)
@@ -101,7 +106,7 @@ import Testing
     #expect(await server.refresh(refresh).status == 200)
   }
 
-  @Test("RFC 7009 §5: a public client may revoke its own tokens")
+  @Test("RFC 7009 §2.1: a public client may revoke its own tokens")
   func publicClient() async throws {
     let server = try await Fixture.server()
     let (access, refresh) = try await tokens(server, Fixture.native)

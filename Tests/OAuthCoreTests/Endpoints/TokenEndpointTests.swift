@@ -48,10 +48,12 @@ import Testing
     #expect(server.store.operationCount == 0)
   }
 
-  @Test("RFC 6749 §3.2: only application/x-www-form-urlencoded is read", arguments: [
-    nil, "", "application/json", "multipart/form-data", "application/x-www-form-urlencoded-not",
-    "application/x-www-form-urlencoded; charset=utf-16", "text/plain",
-  ])
+  @Test(
+    "RFC 6749 §3.2: only application/x-www-form-urlencoded is read",
+    arguments: [
+      nil, "", "application/json", "multipart/form-data", "application/x-www-form-urlencoded-not",
+      "application/x-www-form-urlencoded; charset=utf-16", "text/plain",
+    ])
   func contentType(_ contentType: String?) async throws {
     let server = try await Fixture.server()
     var request = server.form(["grant_type": "client_credentials"], as: Fixture.web.id, secret: Fixture.secret)
@@ -71,9 +73,11 @@ import Testing
     #expect(response.errorCode == "invalid_request")
   }
 
-  @Test("RFC 6749 §2.3.1: credentials in the URL are refused", arguments: [
-    "client_id=web", "client_secret=x", "grant_type=client_credentials", "x=1&refresh_token=t", "%63ode=1", "a=%zz",
-  ])
+  @Test(
+    "RFC 6749 §2.3.1: credentials in the URL are refused",
+    arguments: [
+      "client_id=web", "client_secret=x", "grant_type=client_credentials", "x=1&refresh_token=t", "%63ode=1", "a=%zz",
+    ])
   func query(_ query: String) async throws {
     let server = try await Fixture.server()
     var request = server.form(["grant_type": "client_credentials"], as: Fixture.web.id, secret: Fixture.secret)
@@ -90,7 +94,8 @@ import Testing
     for _ in 0..<32 {
       var request = server.form([:], as: Fixture.web.id, secret: Fixture.secret)
       let alphabet = Array("grant_type=code&refresh_token%00+%7f;\u{e9}client".utf8)
-      request.body = Array("grant_type=authorization_code&code=".utf8)
+      request.body =
+        Array("grant_type=authorization_code&code=".utf8)
         + random.bytes(Int(random.next() % 80)).map { seed % 2 == 0 ? $0 : alphabet[Int($0) % alphabet.count] }
       let response = await server.token.respond(to: request)
       #expect((400..<500).contains(response.status))
@@ -115,7 +120,8 @@ import Testing
     var client = Fixture.web
     client.grants = [.authorizationCode]
     let server = try await Fixture.server(clients: [client])
-    let response = await server.requestToken(["grant_type": "client_credentials"], as: client.id, secret: Fixture.secret)
+    let response = await server.requestToken(
+      ["grant_type": "client_credentials"], as: client.id, secret: Fixture.secret)
     #expect(response.errorCode == "unauthorized_client")
   }
 
@@ -145,7 +151,8 @@ import Testing
   @Test("RFC 6749 §3.3: without a scope the client gets all of its own, named in the answer")
   func defaultScope() async throws {
     let server = try await Fixture.server()
-    let response = await server.requestToken(["grant_type": "client_credentials"], as: Fixture.web.id, secret: Fixture.secret)
+    let response = await server.requestToken(
+      ["grant_type": "client_credentials"], as: Fixture.web.id, secret: Fixture.secret)
     #expect(response.json["scope"] == "read write")
   }
 
@@ -153,7 +160,8 @@ import Testing
   func emptyValue() async throws {
     let server = try await Fixture.server()
     let response = await server.requestToken(
-      ["grant_type": "client_credentials", "scope": "", "client_secret": ""], as: Fixture.web.id, secret: Fixture.secret)
+      ["grant_type": "client_credentials", "scope": "", "client_secret": ""], as: Fixture.web.id, secret: Fixture.secret
+    )
     #expect(response.status == 200)
   }
 
@@ -171,19 +179,23 @@ import Testing
     var client = Fixture.web
     client.accessTokenFormat = .jwt
     let server = try await Fixture.server(clients: [client])
-    let response = await server.requestToken(["grant_type": "client_credentials"], as: client.id, secret: Fixture.secret)
+    let response = await server.requestToken(
+      ["grant_type": "client_credentials"], as: client.id, secret: Fixture.secret)
     #expect(response.status == 200)
     #expect(server.store.operationCount == 0)
   }
 
-  @Test("A client's own lifetime replaces the server's, and never passes the limit", arguments: [
-    (Duration.seconds(60), Int64(60)), (Duration.seconds(1_000_000), Int64(86_400)),
-  ])
+  @Test(
+    "A client's own lifetime replaces the server's, and never passes the limit",
+    arguments: [
+      (Duration.seconds(60), Int64(60)), (Duration.seconds(1_000_000), Int64(86_400)),
+    ])
   func lifetime(_ lifetime: Duration, _ seconds: Int64) async throws {
     var client = Fixture.web
     client.accessTokenLifetime = lifetime
     let server = try await Fixture.server(clients: [client])
-    let response = await server.requestToken(["grant_type": "client_credentials"], as: client.id, secret: Fixture.secret)
+    let response = await server.requestToken(
+      ["grant_type": "client_credentials"], as: client.id, secret: Fixture.secret)
     #expect(response.json["expires_in"] == .integer(seconds))
   }
 
@@ -191,7 +203,8 @@ import Testing
   func storeDown() async throws {
     let server = try await Fixture.server()
     server.store.failure = .unavailable
-    let response = await server.requestToken(["grant_type": "client_credentials"], as: Fixture.web.id, secret: Fixture.secret)
+    let response = await server.requestToken(
+      ["grant_type": "client_credentials"], as: Fixture.web.id, secret: Fixture.secret)
     #expect(response.status == 503)
     #expect(response.errorCode == "temporarily_unavailable")
     #expect(response["Retry-After"] == "1")
@@ -201,7 +214,8 @@ import Testing
   @Test("Issuing and refusing are audited, without any token")
   func audit() async throws {
     let server = try await Fixture.server()
-    let response = await server.requestToken(["grant_type": "client_credentials"], as: Fixture.web.id, secret: Fixture.secret)
+    let response = await server.requestToken(
+      ["grant_type": "client_credentials"], as: Fixture.web.id, secret: Fixture.secret)
     _ = await server.requestToken(["grant_type": "password"], as: Fixture.web.id, secret: Fixture.secret)
     let events = server.audit.events
     #expect(events.map(\.kind) == [.tokenIssued, .tokenRefused])

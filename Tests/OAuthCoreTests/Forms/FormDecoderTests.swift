@@ -7,22 +7,27 @@ import Testing
     try FormDecoder.decode(Array(text.utf8)).pairs.map { "\($0.name)→\($0.value)" }
   }
 
-  @Test("A form that two readers could understand differently is refused", arguments: [
-    ("a=%", FormDecoder.Refusal.badPercentEncoding), ("a=%4", .badPercentEncoding), ("a=%4g", .badPercentEncoding),
-    ("%=a", .badPercentEncoding), ("a=%%41", .badPercentEncoding), ("a=%+1", .badPercentEncoding),
-    ("a=%00", .nul), ("a\u{0}=1", .nul), ("a=%80", .notUTF8), ("a=%c0%af", .notUTF8), ("a=%ed%a0%80", .notUTF8),
-    (String(repeating: "&", count: 64), .tooManyParameters),
-    (Array(repeating: "a=1", count: 65).joined(separator: "&"), .tooManyParameters),
-  ])
+  @Test(
+    "A form that two readers could understand differently is refused",
+    arguments: [
+      ("a=%", FormDecoder.Refusal.badPercentEncoding), ("a=%4", .badPercentEncoding), ("a=%4g", .badPercentEncoding),
+      ("%=a", .badPercentEncoding), ("a=%%41", .badPercentEncoding), ("a=%+1", .badPercentEncoding),
+      ("a=%00", .nul), ("a\u{0}=1", .nul), ("a=%80", .notUTF8), ("a=%c0%af", .notUTF8), ("a=%ed%a0%80", .notUTF8),
+      (String(repeating: "&", count: 64), .tooManyParameters),
+      (Array(repeating: "a=1", count: 65).joined(separator: "&"), .tooManyParameters),
+    ])
   func refused(_ text: String, _ refusal: FormDecoder.Refusal) {
     #expect(throws: refusal) { try FormDecoder.decode(Array(text.utf8)) }
   }
 
-  @Test("WHATWG URL §5.1: pairs come out in order, decoded once", arguments: [
-    ("a=1&b=2", ["a→1", "b→2"]), ("a=1&a=2", ["a→1", "a→2"]), ("", []), ("&&a=1&", ["a→1"]), ("a", ["a→"]), ("=1", ["→1"]),
-    ("a=b=c", ["a→b=c"]), ("a+b=c+d", ["a b→c d"]), ("a=%2B%26%3D%25", ["a→+&=%"]), ("a=%2541", ["a→%41"]),
-    ("%61=%C3%A9", ["a→é"]),
-  ])
+  @Test(
+    "WHATWG URL §5.1: pairs come out in order, decoded once",
+    arguments: [
+      ("a=1&b=2", ["a→1", "b→2"]), ("a=1&a=2", ["a→1", "a→2"]), ("", []), ("&&a=1&", ["a→1"]), ("a", ["a→"]),
+      ("=1", ["→1"]),
+      ("a=b=c", ["a→b=c"]), ("a+b=c+d", ["a b→c d"]), ("a=%2B%26%3D%25", ["a→+&=%"]), ("a=%2541", ["a→%41"]),
+      ("%61=%C3%A9", ["a→é"]),
+    ])
   func decoded(_ text: String, _ pairs: [String]) throws {
     #expect(try decode(text) == pairs)
   }
@@ -56,8 +61,10 @@ import Testing
   }
 
   private func text(_ random: SeededRandom) -> String {
-    String(String.UnicodeScalarView((0..<(1 + random.next() % 12)).compactMap { _ in
-      Unicode.Scalar(UInt32(1 + random.next() % 0x2ff))
-    }))
+    String(
+      String.UnicodeScalarView(
+        (0..<(1 + random.next() % 12)).compactMap { _ in
+          Unicode.Scalar(UInt32(1 + random.next() % 0x2ff))
+        }))
   }
 }

@@ -24,12 +24,16 @@ import Testing
     #expect(throws: GrantRegistry.Mistake.reserved(GrantType(type))) { try GrantRegistry([sample(type)]) }
   }
 
-  @Test("RFC 6749 appendix A.10: a grant type is a name or a URI", arguments: ["", "a b", "a/b", "urn:a b", "é", "a\"b", "urn:\"x"])
+  @Test(
+    "RFC 6749 appendix A.10: a grant type is a name or a URI",
+    arguments: ["", "a b", "a/b", "urn:a b", "é", "a\"b", "urn:\"x"])
   func badName(_ type: String) {
     #expect(throws: GrantRegistry.Mistake.badName(GrantType(type))) { try GrantRegistry([sample(type)]) }
   }
 
-  @Test("A grant cannot declare what the token endpoint reads itself", arguments: ["grant_type", "client_id", "client_secret"])
+  @Test(
+    "A grant cannot declare what the token endpoint reads itself",
+    arguments: ["grant_type", "client_id", "client_secret"])
   func coreParameter(_ name: String) {
     #expect(throws: GrantRegistry.Mistake.coreParameter(GrantType("urn:x:y"), parameter: name)) {
       try GrantRegistry([sample("urn:x:y", [GrantParameter(name, .optional)])])

@@ -6,7 +6,8 @@ import Testing
   private let alice = AttemptSubject.account("alice")
 
   private func limiter(_ burst: Int = 3, every seconds: Int = 10) -> FailureLimiter {
-    FailureLimiter(perAccount: .init(burst: burst, every: .seconds(seconds)), perNetwork: .init(burst: 100, every: .seconds(1)))
+    FailureLimiter(
+      perAccount: .init(burst: burst, every: .seconds(seconds)), perNetwork: .init(burst: 100, every: .seconds(1)))
   }
 
   @Test("After a burst of failures the next attempt waits, and waiting helps: no permanent lock-out")
@@ -72,18 +73,22 @@ import Testing
     #expect(limiter.wait([alice], at: start) == nil)
   }
 
-  @Test("RFC 6177 §2: an IPv6 source is its /64, an IPv4 source its address", arguments: [
-    ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2:ffff::1"), ("2001:db8::1", "2001:db8::2"), ("::1", "::1"),
-    ("2001:db8:1:2::", "2001:db8:1:2::9"), ("::ffff:192.0.2.1", "192.0.2.1"),
-  ])
+  @Test(
+    "RFC 6177 §2: an IPv6 source is its /64, an IPv4 source its address",
+    arguments: [
+      ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2:ffff::1"), ("2001:db8::1", "2001:db8::2"), ("::1", "::1"),
+      ("2001:db8:1:2::", "2001:db8:1:2::9"), ("::ffff:192.0.2.1", "192.0.2.1"),
+    ])
   func sameNetwork(_ left: String, _ right: String) {
     #expect(AttemptSubject.source(left) == AttemptSubject.source(right))
   }
 
-  @Test("Other networks are other sources", arguments: [
-    ("192.0.2.1", "192.0.2.2"), ("2001:db8:1:2::1", "2001:db8:1:3::1"), ("2001:db8::1", "2001:db9::1"),
-    ("::ffff:192.0.2.1", "::ffff:192.0.2.2"),
-  ])
+  @Test(
+    "Other networks are other sources",
+    arguments: [
+      ("192.0.2.1", "192.0.2.2"), ("2001:db8:1:2::1", "2001:db8:1:3::1"), ("2001:db8::1", "2001:db9::1"),
+      ("::ffff:192.0.2.1", "::ffff:192.0.2.2"),
+    ])
   func otherNetwork(_ left: String, _ right: String) {
     #expect(AttemptSubject.source(left) != AttemptSubject.source(right))
   }

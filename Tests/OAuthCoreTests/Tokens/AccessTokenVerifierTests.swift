@@ -28,7 +28,9 @@ import Testing
 
   // MARK: Tricks
 
-  @Test("RFC 8725 §2.1: no header can choose the algorithm", arguments: ["none", "None", "HS256", "RS256", "EdDSA", "ES384", ""])
+  @Test(
+    "RFC 8725 §2.1: no header can choose the algorithm",
+    arguments: ["none", "None", "HS256", "RS256", "EdDSA", "ES384", ""])
   func algorithm(_ name: String) async throws {
     let (server, token, _) = try await jwtServer()
     var (header, claims, signature) = try parts(token)
@@ -61,9 +63,11 @@ import Testing
     #expect(try await server.verifier.verify(join(header, claims, signature)) == nil)
   }
 
-  @Test("RFC 9068 §4: another type, another issuer, no id and no expiry are refused, though the signature is ours", arguments: [
-    "typ", "iss", "jti", "exp", "client_id", "gid", "aud", "none",
-  ])
+  @Test(
+    "RFC 9068 §4: another type, another issuer, no id and no expiry are refused, though the signature is ours",
+    arguments: [
+      "typ", "iss", "jti", "exp", "client_id", "gid", "aud", "none",
+    ])
   func claims(_ broken: String) async throws {
     let ring = try KeyRing(active: "k", keys: [("k", Secret(bytes: SHA256.digest("k").bytes))])
     let key = SigningKey.generate(.es256)

@@ -16,7 +16,9 @@ import Testing
     Array(text.utf8).withUnsafeBytes(body)
   }
 
-  @Test("A handle comes back as it was made: prefix, 75 characters, same locator and secret", arguments: HandleKind.allCases)
+  @Test(
+    "A handle comes back as it was made: prefix, 75 characters, same locator and secret", arguments: HandleKind.allCases
+  )
   func roundTrip(_ kind: HandleKind) throws {
     let mint = HandleMint(ring: try ring("k1", "k1"), random: random)
     let handle = mint.make(kind, at: now)

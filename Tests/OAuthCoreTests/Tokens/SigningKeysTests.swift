@@ -36,7 +36,8 @@ import Testing
   @Test("A key sealed under a ring key that is gone stops the start with a sentence")
   func foreignRing() async throws {
     let store = InMemorySigningKeyStore()
-    let id = try #require(try await SigningKeys.load(from: store, ring: try ring("k1"), at: now).published.keys.first?.id)
+    let id = try #require(
+      try await SigningKeys.load(from: store, ring: try ring("k1"), at: now).published.keys.first?.id)
     await #expect(throws: SigningKeys.Failure.cannotOpen(keyID: id)) {
       try await SigningKeys.load(from: store, ring: try ring("k2"), at: now)
     }
