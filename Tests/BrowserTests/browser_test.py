@@ -17,6 +17,7 @@ import threading
 import urllib.parse
 
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import sync_playwright
 
 STATE = "a b+c%20&=/?#é\"'<script>~"  # what an unlucky client may send; it comes back byte for byte
@@ -94,8 +95,9 @@ class Session:
 
     def answer(self):
         """The parameters that reached the client, decoded; empty when none did."""
-        self.page.wait_for_load_state()
-        if not Callback.queries:
+        try:
+            self.page.wait_for_url(lambda url: url.startswith(self.options.redirect_uri), timeout=5_000)
+        except PlaywrightTimeout:
             return {}
         return dict(urllib.parse.parse_qsl(Callback.queries[-1], keep_blank_values=True, strict_parsing=True))
 
