@@ -38,31 +38,71 @@ let package = Package(
     // Domain: pure decisions, ports for what they need
     .target(name: "HTTPWire", dependencies: ["CLinux"]),
     .target(name: "OAuthCore", dependencies: ["Cryptography", "JSON"]),
-    .target(name: "Grants", dependencies: ["OAuthCore"]),
-    .target(name: "Broker", dependencies: ["OAuthCore"]),
-    .target(name: "ReverseProxy", dependencies: ["HTTPWire", "OAuthCore", "Broker"]),
+    .target(name: "Grants", dependencies: ["Cryptography", "JSON", "OAuthCore"]),
+    .target(name: "Broker", dependencies: ["Cryptography", "JSON", "OAuthCore"]),
+    .target(name: "ReverseProxy", dependencies: ["Broker", "Cryptography", "HTTPWire", "JSON", "OAuthCore"]),
 
     // Adapters: one outside world each
     .target(name: "PostgresClient", dependencies: ["CLibPQ", "EventLoop", logging]),
     .target(name: "Migrations", path: "sql", resources: [.embedInCode("0001_initial.sql")]),
-    .target(name: "PostgresStore", dependencies: ["Migrations", "PostgresClient", "OAuthCore", "Broker", logging]),
-    .target(name: "EgressHTTP", dependencies: ["CLibCurl", "EventLoop", "Broker", logging]),
+    .target(
+      name: "PostgresStore",
+      dependencies: ["Broker", "Cryptography", "EventLoop", "JSON", "Migrations", "OAuthCore", "PostgresClient", logging]),
+    .target(name: "EgressHTTP", dependencies: ["Broker", "CLibCurl", "CLinux", "Cryptography", "EventLoop"]),
     .target(
       name: "GatewayServer",
-      dependencies: ["EventLoop", "HTTPWire", "OAuthCore", "Broker", "ReverseProxy", logging, mustache]),
+      dependencies: [
+        "Broker", "CLinux", "Cryptography", "EventLoop", "HTTPWire", "JSON", "OAuthCore", "ReverseProxy", mustache,
+      ]),
     .target(name: "LocalPostgres", dependencies: ["CLinux"]),
-    .target(name: "Configuration", dependencies: ["OAuthCore", "Broker", "ReverseProxy", yams]),
+    .target(name: "Configuration", dependencies: ["Broker", "Cryptography", "OAuthCore", "ReverseProxy", yams]),
 
     // Composition
-    .target(name: "CloudVaultDemo", dependencies: ["GatewayServer"]),
+    .target(name: "CloudVaultDemo", dependencies: ["Cryptography", "GatewayServer", "HTTPWire", "JSON", "OAuthCore"]),
     .target(
       name: "PosternServer",
       dependencies: [
-        "CloudVaultDemo", "Configuration", "EgressHTTP", "GatewayServer", "Grants", "LocalPostgres", "PostgresStore",
-        argumentParser, logging,
+        "Broker", "CLinux", "CloudVaultDemo", "Configuration", "Cryptography", "EgressHTTP", "EventLoop", "GatewayServer",
+        "Grants", "HTTPWire", "JSON", "LocalPostgres", "Migrations", "OAuthCore", "PostgresClient", "PostgresStore",
+        "ReverseProxy", argumentParser, logging,
       ]),
     .executableTarget(name: "postern", dependencies: ["PosternServer"]),
-    .target(name: "PosternTesting", dependencies: ["OAuthCore", "Broker"]),
+    .target(name: "PosternTesting", dependencies: ["Broker", "Cryptography", "JSON", "OAuthCore"]),
+
+    // A grant of one's own, and an executable that serves it
+    .target(name: "CustomGrant", dependencies: ["Cryptography", "JSON", "OAuthCore"], path: "Examples/CustomGrant"),
+    .executableTarget(
+      name: "custom-grant-server", dependencies: ["CustomGrant", "PosternServer"], path: "Examples/CustomGrantServer"),
+
+    // Tests
+    .testTarget(name: "JSONTests", dependencies: ["JSON"]),
+    .testTarget(name: "EventLoopTests", dependencies: ["CLinux", "EventLoop"]),
+    .testTarget(
+      name: "CryptographyTests", dependencies: ["COpenSSL", "Cryptography", "JSON"], exclude: ["Interop/joserfc_peer.py"]),
+    .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"]),
+    .testTarget(name: "OAuthCoreTests", dependencies: ["Cryptography", "Grants", "JSON", "OAuthCore", "PosternTesting"]),
+    .testTarget(name: "GrantsTests", dependencies: ["Cryptography", "Grants", "JSON", "OAuthCore", "PosternTesting"]),
+    .testTarget(
+      name: "CustomGrantTests", dependencies: ["Cryptography", "CustomGrant", "Grants", "JSON", "OAuthCore", "PosternTesting"]),
+    .testTarget(name: "BrokerTests", dependencies: ["Broker", "Cryptography", "JSON", "OAuthCore"]),
+    .testTarget(name: "ReverseProxyTests", dependencies: ["Broker", "Cryptography", "HTTPWire", "OAuthCore", "ReverseProxy"]),
+    .testTarget(name: "LocalPostgresTests", dependencies: ["LocalPostgres"]),
+    .testTarget(name: "PostgresClientTests", dependencies: ["EventLoop", "LocalPostgres", "PostgresClient", logging]),
+    .testTarget(
+      name: "PostgresStoreTests",
+      dependencies: [
+        "Broker", "Cryptography", "EventLoop", "JSON", "LocalPostgres", "OAuthCore", "PosternTesting", "PostgresClient",
+        "PostgresStore", logging,
+      ]),
+    .testTarget(name: "EgressHTTPTests", dependencies: ["Broker", "CLibCurl", "CLinux", "Cryptography", "EgressHTTP", "EventLoop"]),
+    .testTarget(
+      name: "GatewayServerTests",
+      dependencies: [
+        "Broker", "CLinux", "Cryptography", "EventLoop", "GatewayServer", "Grants", "HTTPWire", "JSON", "OAuthCore",
+        "PosternTesting", "ReverseProxy",
+      ]),
+    .testTarget(name: "ConfigurationTests", dependencies: ["Broker", "Configuration", "Cryptography", "OAuthCore", "ReverseProxy"]),
+    .testTarget(name: "SystemTests", dependencies: ["Cryptography", "LocalPostgres", "custom-grant-server", "postern"]),
   ],
   swiftLanguageModes: [.v6]
 )

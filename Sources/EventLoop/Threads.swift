@@ -20,7 +20,7 @@ private final class ThreadBody: Sendable {
 }
 
 /// A POSIX semaphore with a stable address.
-public final class Semaphore: @unchecked Sendable {
+public final class CountingSemaphore: @unchecked Sendable {
   // SAFETY: POSIX semaphores may be used from any thread; the address never changes.
   private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 

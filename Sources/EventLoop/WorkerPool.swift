@@ -13,7 +13,7 @@ public final class WorkerPool: Sendable {
   }
 
   private let queue = Mutex(Queue())
-  private let available: Semaphore
+  private let available: CountingSemaphore
   private let threadCountMax: Int
   private let waitingCountMax: Int
 
@@ -23,7 +23,7 @@ public final class WorkerPool: Sendable {
   public init(threads: Int = 2, waiting: Int = 256) {
     threadCountMax = threads
     waitingCountMax = waiting
-    available = Semaphore()
+    available = CountingSemaphore()
   }
 
   /// Runs `body` on a pool thread and returns to the caller's executor with its result.

@@ -1,0 +1,28 @@
+import ArgumentParser
+import Configuration
+import Glibc
+
+/// `--config FILE`, as every command takes it.
+struct ConfigurationOption: ParsableArguments {
+  @Option(name: .customLong("config"), help: "The configuration file; see deploy/postern.example.yaml.")
+  var path = "postern.yaml"
+
+  /// Reads and checks the file; every mistake in it is reported at once.
+  func load() throws -> Configuration { try Self.load(path) }
+
+  static func load(_ path: String) throws -> Configuration {
+    try Configuration.load(
+      path: path, environment: ProcessEnvironment.variables, readFile: { try FileContent.read($0) },
+      registeredGrants: BuiltInGrants.types + PosternCommand.pluggedInGrants.map(\.descriptor.grantType))
+  }
+}
+
+/// Reads a secret from standard input, so that it is neither in the process list nor in the shell's history.
+///
+/// - Parameter what: for the error message, such as `a password`.
+func readSecretLine(_ what: String) throws -> String {
+  guard let line = readLine(strippingNewline: true), !line.isEmpty else {
+    throw CommandFailure("standard input holds no line with \(what); pipe it in: printf %s … | postern …")
+  }
+  return line
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import Configuration
+import EventLoop
+import Glibc
+import LocalPostgres
+
+struct DevCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "dev", abstract: "Run everything on this machine: a private PostgreSQL, Postern, and a demo to try.",
+    discussion: """
+      Secrets, configuration and data stay in the folder, so that the next start goes on where this one stopped. The
+      configuration in it works with every other command: postern client list --config .postern/postern.yaml
+      """)
+
+  @Option(help: "Where everything is kept.") var directory = ".postern"
+  @Option(help: "Postern's port on 127.0.0.1.") var port = 8080
+  @Option(name: .customLong("cloudvault-port"), help: "The demo upstream's port.") var cloudVaultPort = 8081
+  @Option(name: .customLong("admin-port"), help: "The port of health and metrics.") var adminPort = 9090
+
+  func run() async throws {
+    try JSONLogHandler.bootstrap(level: ProcessEnvironment.variables["POSTERN_LOG"] ?? "warning")
+    let signals = SignalWaiter()
+    defer { LogWriter.standardError.flush() }
+    let directory = try Self.absolute(directory)
+    try DevHome.makeDirectory(directory, mode: 0o755)
+
+    Self.say("Starting PostgreSQL")
+    let postgres = try LocalPostgres.start(
+      directory: try LocalPostgres.usableDirectory(preferring: "\(directory)/postgres"), durable: true)
+    defer { try? postgres.stop() }
+    let home = try DevHome(
+      directory: directory, ports: DevHome.Ports(postern: port, cloudVault: cloudVaultPort, admin: adminPort),
+      databaseURI: postgres.connectionString())
+    let configuration = try ConfigurationOption.load(home.configurationPath)
+
+    let group = try EventLoopGroup(count: 1)
+    group.start()
+    defer { group.stop() }
+    let cloudVault = try await CloudVaultServer.start(
+      on: ListenAddress(host: "127.0.0.1", port: UInt16(clamping: cloudVaultPort)), secret: home.cloudVaultSecret,
+      loop: group.loops[0])
+    try await Server(configuration, grants: PosternCommand.pluggedInGrants).run(until: signals.requests()) {
+      Self.say(DevGuide(home: home).text)
+    }
+    await cloudVault.stop()
+  }
+
+  private static func absolute(_ path: String) throws -> String {
+    if path.hasPrefix("/") { return path }
+    guard let current = getcwd(nil, 0) else { throw CommandFailure("the current folder is gone; change to one that exists") }
+    defer { free(current) }
+    return "\(String(cString: current))/\(path)"
+  }
+
+  private static func say(_ text: String) {
+    print(text)
+    fflush(nil)
+  }
+}

@@ -1,0 +1,22 @@
+import ArgumentParser
+import Glibc
+
+struct ServeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve", abstract: "Run the servers.",
+    discussion: """
+      Migrates the database, then serves. Ready when GET /readyz on the admin address answers 200. SIGTERM or Ctrl-C ends
+      it: readiness fails first, requests under way end, then it stops. Logs one JSON object a line to standard error;
+      POSTERN_LOG is trace, debug, info, warning or error.
+      """)
+
+  @OptionGroup var config: ConfigurationOption
+
+  func run() async throws {
+    let configuration = try config.load()
+    try JSONLogHandler.bootstrap(level: ProcessEnvironment.variables["POSTERN_LOG"])
+    let signals = SignalWaiter()
+    defer { LogWriter.standardError.flush() }
+    try await Server(configuration, grants: PosternCommand.pluggedInGrants).run(until: signals.requests(), onReady: {})
+  }
+}

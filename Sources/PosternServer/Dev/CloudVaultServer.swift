@@ -1,0 +1,36 @@
+import Broker
+import CloudVaultDemo
+import Configuration
+import Cryptography
+import EventLoop
+import GatewayServer
+import OAuthCore
+
+/// The demo upstream on an address of its own.
+struct CloudVaultServer {
+  private let plane: ProxyPlane
+
+  /// - Parameter secret: what Postern authenticates with at CloudVault's token endpoint, as client `postern`.
+  static func start(on address: ListenAddress, secret: Secret, loop: EventLoop) async throws -> CloudVaultServer {
+    let vault = CloudVault(client: ClientID("postern"), secret: secret, clock: SystemClock(), random: SystemRandom())
+    let engine = await loop.task {
+      Engine(
+        loop: loop, endpoints: EndpointTable(),
+        ports: Engine.Ports(verifier: NoTokens(), freshness: AlwaysFresh(), credentials: NoCredentials()))
+    }.value
+    let plane = ProxyPlane(engines: [engine])
+    try await plane.listen(on: address, serving: .endpoints(vault.endpoints))
+    return CloudVaultServer(plane: plane)
+  }
+
+  func stop() async { await plane.drain(within: .seconds(1)) }
+}
+
+/// CloudVault is no gateway: nothing is verified and nothing injected.
+private struct NoTokens: TokenVerifier {
+  func verify(_ token: [UInt8]) async throws(StoreFailure) -> TokenFacts? { nil }
+}
+
+private struct NoCredentials: CredentialSource {
+  func credential(for provider: ProviderID) async throws(BrokerFailure) -> LiveCredential { throw .unknownProvider }
+}

@@ -1,0 +1,27 @@
+import GatewayServer
+
+extension EngineCounters {
+  /// Prometheus' text format. Source: Prometheus, Exposition formats, 0.0.4.
+  var exposition: [UInt8] {
+    var text = ""
+    func metric(_ name: String, _ type: String, _ help: String, _ samples: [(labels: String, value: UInt64)]) {
+      text += "# HELP postern_\(name) \(help)\n# TYPE postern_\(name) \(type)\n"
+      for sample in samples { text += "postern_\(name)\(sample.labels) \(sample.value)\n" }
+    }
+    let classes = ["2xx", "3xx", "4xx", "5xx"]
+    metric(
+      "responses_total", "counter", "Final responses by status class.",
+      classes.enumerated().map { ("{class=\"\($1)\"}", responses[$0 + 1]) })
+    metric("proxied_requests_total", "counter", "Requests sent to an upstream.", [("", proxiedRequests)])
+    metric("endpoint_requests_total", "counter", "Requests to Postern's own endpoints.", [("", endpointRequests)])
+    metric("refused_messages_total", "counter", "Messages refused as malformed.", [("", refusedMessages)])
+    metric("upstream_errors_total", "counter", "Requests that an upstream failed.", [("", upstreamErrors)])
+    metric("upstream_connections_total", "counter", "Connections opened to upstreams.", [("", upstreamConnections)])
+    metric("upstream_retries_total", "counter", "Requests sent again on a fresh connection.", [("", upstreamRetries)])
+    metric("truncated_responses_total", "counter", "Responses that an upstream broke off.", [("", truncatedResponses)])
+    metric("token_cache_hits_total", "counter", "Tokens answered from memory.", [("", tokenHits)])
+    metric("token_cache_misses_total", "counter", "Tokens that had to be looked up.", [("", tokenMisses)])
+    metric("client_connections", "gauge", "Open client connections.", [("", clientConnections)])
+    return Array(text.utf8)
+  }
+}

@@ -1,0 +1,205 @@
+import Broker
+import Configuration
+import Cryptography
+import EgressHTTP
+import EventLoop
+import GatewayServer
+import Glibc
+import Logging
+import OAuthCore
+import PostgresClient
+import PostgresStore
+import Synchronization
+
+/// A whole Postern: started, ready and stopped here, in this order and its reverse.
+final class Server: Sendable {
+  /// For requests under way when the process is asked to stop.
+  private static let drainDeadline: Duration = .seconds(20)
+  /// For a database that is not up yet when the process starts.
+  private static let databaseWait: Duration = .seconds(60)
+
+  private let configuration: Configuration
+  private let grants: [any GrantHandler]
+  private let logger = Logger(label: "postern")
+  private let isStopping = Atomic(false)
+
+  init(_ configuration: Configuration, grants: [any GrantHandler]) {
+    self.configuration = configuration
+    self.grants = grants
+  }
+
+  /// Runs until `requests` asks to stop.
+  ///
+  /// - Parameter onReady: called once, when everything listens.
+  func run(until requests: AsyncStream<SignalWaiter.Request>, onReady: () -> Void) async throws {
+    let clock = SystemClock()
+    let workers = WorkerPool()
+    let group = try EventLoopGroup(count: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    group.start()
+    defer { group.stop() }
+    let loops = group.loops
+
+    // The database: schema, pools, partitions.
+    let database = PostgresConfiguration(connectionString: configuration.database.exposedText)
+    try await migrate(on: loops[0], database)
+    let pools = await openPools(on: loops, database)
+    let poolGroup = PoolGroup(pools)
+    let stores = Stores(pools: poolGroup, logger: logger)
+    let maintenance = Maintenance(pools: poolGroup, retention: Retention(configuration), logger: logger)
+    _ = await loops[0].task { await maintenance.run(at: clock.now) }.value
+    let janitor = loops[0].task { await maintenance.repeatForever(clock: clock, on: loops[0]) }
+
+    // The token plane.
+    let signingKeys = try await loadSigningKeys(stores, on: loops[0], clock: clock)
+    let tokenPlane = try TokenPlane(
+      configuration, grants: grants, stores: stores, signingKeys: signingKeys, workers: workers, clock: clock)
+
+    // The broker and the proxy plane.
+    let egress = EgressClient(loops: loops, pool: workers)
+    let credentials = ServiceCredentials(
+      providers: configuration.providers, store: stores.connections, transport: egress, keyRing: configuration.keys,
+      clock: clock, random: SystemRandom(), sleeper: LoopSleeper(loop: loops[0]), executor: loops[0],
+      observer: LoggedBroker())
+    let relay = ChangeRelay()
+    let feed = ChangeListener(
+      loop: loops[0], pool: pools[0], configuration: database, observers: tokenPlane.observers + [relay], logger: logger)
+    let proxyPlane = await ProxyPlane.make(
+      on: loops, configuration, endpoints: tokenPlane.endpoints,
+      ports: Engine.Ports(
+        verifier: tokenPlane.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials),
+      accessLog: logger.logLevel <= .info ? STDERR_FILENO : nil)
+    relay.connect(to: proxyPlane)
+    loops[0].execute { feed.start() }
+    let resolution = await resolveUpstreams(for: proxyPlane, workers: workers, on: loops[0])
+
+    // The doors.
+    for listener in configuration.listeners { try await proxyPlane.listen(on: listener) }
+    if let admin = configuration.admin {
+      let endpoints = adminEndpoints(proxyPlane, pools: pools, feed: feed)
+      try await proxyPlane.listen(on: admin, serving: .endpoints(endpoints))
+    }
+    logger.notice("serving", metadata: ["issuer": "\(configuration.issuer)", "loops": "\(loops.count)"])
+    onReady()
+
+    for await request in requests {
+      if case .stop = request { break }
+      logger.warning("SIGHUP is not acted on: restart to read the configuration again")
+    }
+
+    // The reverse: no new work, what is under way ends, what was received is stored.
+    isStopping.store(true, ordering: .relaxed)
+    logger.notice("stopping")
+    await proxyPlane.drain(within: Self.drainDeadline)
+    resolution.cancel()
+    janitor.cancel()
+    await credentials.shutdown()
+    await egress.shutdown()
+    await loops[0].task { feed.stop() }.value
+    for pool in pools { await pool.loop.task { await pool.close() }.value }
+  }
+
+  // MARK: Steps
+
+  /// A database that does not answer yet is waited for, since containers start in any order.
+  private func migrate(on loop: EventLoop, _ database: PostgresConfiguration) async throws {
+    let deadline = ContinuousClock.now + Self.databaseWait
+    while let reason = try await missingDatabase(on: loop, database) {
+      guard ContinuousClock.now < deadline else { throw MigrationError.unreachable(reason: reason) }
+      logger.warning("waiting for the database", metadata: ["reason": "\(reason)"])
+      try await Task.sleep(for: .seconds(1))
+    }
+  }
+
+  /// Migrates.
+  ///
+  /// - Returns: why the database cannot be reached; nil when the schema is up to date.
+  private func missingDatabase(on loop: EventLoop, _ database: PostgresConfiguration) async throws(MigrationError) -> String? {
+    do {
+      _ = try await Migrator.migrate(Migration.schema, on: loop, configuration: database, logger: logger)
+      return nil
+    } catch {
+      guard case .unreachable(let reason) = error else { throw error }
+      return reason
+    }
+  }
+
+  private func openPools(on loops: [EventLoop], _ database: PostgresConfiguration) async -> [PostgresPool] {
+    var pools: [PostgresPool] = []
+    for loop in loops {
+      let logger = logger
+      pools.append(
+        await loop.task {
+          let pool = PostgresPool(loop: loop, configuration: database, logger: logger)
+          pool.start()
+          return pool
+        }.value)
+    }
+    return pools
+  }
+
+  private func loadSigningKeys(_ stores: Stores, on loop: EventLoop, clock: SystemClock) async throws -> SigningKeys {
+    let ring = configuration.keys
+    return try await loop.task { () -> Result<SigningKeys, any Error> in
+      do {
+        return .success(try await SigningKeys.load(from: stores.signingKeys, ring: ring, at: clock.now))
+      } catch {
+        return .failure(error)
+      }
+    }.value.get()
+  }
+
+  /// Looks the upstreams' names up now, and again as long as the process runs.
+  private func resolveUpstreams(for plane: ProxyPlane, workers: WorkerPool, on loop: EventLoop) async -> Task<Void, Never> {
+    let addresses = UpstreamAddresses(workers: workers)
+    let configuration = configuration
+    let first = await addresses.resolve(configuration.upstreams)
+    plane.apply(GatewaySnapshot(routes: configuration.routes, upstreams: configuration.upstreams, addresses: first))
+    return loop.task {
+      var known = first
+      while !Task.isCancelled {
+        await loop.sleep(for: UpstreamAddresses.interval)
+        // A name server that does not answer is no reason to forget an address.
+        let found = known.merging(await addresses.resolve(configuration.upstreams)) { $1.isEmpty ? $0 : $1 }
+        guard found != known else { continue }
+        known = found
+        plane.apply(GatewaySnapshot(routes: configuration.routes, upstreams: configuration.upstreams, addresses: found))
+      }
+    }
+  }
+
+  private func adminEndpoints(_ plane: ProxyPlane, pools: [PostgresPool], feed: ChangeListener) -> EndpointTable {
+    var table = EndpointTable()
+    table.add("/healthz", HealthEndpoint())
+    table.add(
+      "/readyz",
+      ReadinessEndpoint([
+        ReadinessCheck("database") {
+          for pool in pools where !(await pool.loop.task({ pool.isAvailable }).value) { return false }
+          return true
+        },
+        ReadinessCheck("revocations") { FeedFreshness(feed: feed).isFresh },
+        ReadinessCheck("not stopping") { [self] in !isStopping.load(ordering: .relaxed) },
+      ]))
+    table.add("/metrics", MetricsEndpoint { await plane.counters().exposition })
+    return table
+  }
+}
+
+/// Passes changes on to the engines, which are made after the feed that they depend on.
+private final class ChangeRelay: ChangeObserver {
+  private let target = Mutex<ProxyPlane?>(nil)
+
+  func connect(to plane: ProxyPlane) { target.withLock { $0 = plane } }
+  func apply(_ changes: [Change]) { target.withLock { $0 }?.apply(changes) }
+  func forgetEverything() { target.withLock { $0 }?.forgetEverything() }
+}
+
+extension Retention {
+  /// What the configured lifetimes call for.
+  init(_ configuration: Configuration) {
+    let lifetimes = configuration.clients.compactMap(\.accessTokenLifetime) + [configuration.tokens.accessLifetime]
+    self.init(
+      accessTokenLifetimeMax: lifetimes.max() ?? .zero, familyLifetimeMax: configuration.tokens.refreshAbsolute,
+      sessionLifetimeMax: BrowserSessions.lifetime)
+  }
+}

@@ -1,0 +1,27 @@
+import EventLoop
+import Logging
+import Migrations
+import OAuthCore
+import PostgresClient
+import PostgresStore
+
+/// Every port of the domain that PostgreSQL serves, on the pools of one process.
+struct Stores: Sendable {
+  let tokens: PostgresTokenStore
+  let clients: PostgresClientStore
+  let accounts: PostgresAccountStore
+  let sessions: PostgresSessionStore
+  let consents: PostgresConsentStore
+  let signingKeys: PostgresSigningKeyStore
+  let connections: PostgresConnectionStore
+
+  init(pools: PoolGroup, logger: Logger) {
+    tokens = PostgresTokenStore(pools: pools, logger: logger)
+    clients = PostgresClientStore(pools: pools, logger: logger)
+    accounts = PostgresAccountStore(pools: pools, logger: logger)
+    sessions = PostgresSessionStore(pools: pools, logger: logger)
+    consents = PostgresConsentStore(pools: pools, logger: logger)
+    signingKeys = PostgresSigningKeyStore(pools: pools, logger: logger)
+    connections = PostgresConnectionStore(pools: pools, logger: logger)
+  }
+}

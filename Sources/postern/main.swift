@@ -1,0 +1,3 @@
+import PosternServer
+
+await Postern.main()
