@@ -76,15 +76,17 @@ public struct IntrospectionEndpoint: Sendable {
       "iss": .string(issuer),
       "sub": .string(authorization.subject.rawValue),
       "client_id": .string(authorization.client.rawValue),
-      "scope": .string(authorization.scope.description),
       "exp": .integer(expiresAt.seconds),
     ]
+    if !authorization.scope.isEmpty { members["scope"] = .string(authorization.scope.description) }
     if !authorization.audience.isEmpty { members["aud"] = .array(authorization.audience.map(JSON.string)) }
     if let issuedAt { members["iat"] = .integer(issuedAt.seconds) }
     if let id { members["jti"] = .string(Base64URL.encode(id.bytes)) }
     if let tokenType { members["token_type"] = .string(tokenType) }
     if let authenticatedAt = authorization.authenticatedAt { members["auth_time"] = .integer(authenticatedAt.seconds) }
-    for (name, value) in authorization.claims.members where members[name] == nil { members[name] = value }
+    for (name, value) in AccessTokenJWT.grantClaims(authorization.claims).members where members[name] == nil {
+      members[name] = value
+    }
     return members
   }
 }

@@ -111,6 +111,8 @@ struct IssuedTokens: Sendable, CustomStringConvertible {
 
   var description: String { "access token \(locator)" }
 
+  private static let ownMembers: Set<String> = ["refresh_token", "scope"]
+
   /// Source: RFC 6749 §5.1. A grant's own members come last and replace none of these.
   func response(adding members: JSONObject) -> JSONObject {
     var response: JSONObject = [
@@ -118,8 +120,9 @@ struct IssuedTokens: Sendable, CustomStringConvertible {
       "expires_in": .integer(expiresIn.components.seconds),
     ]
     if let refreshToken { response["refresh_token"] = .string(refreshToken) }
-    response["scope"] = .string(authorization.scope.description)
-    for (name, value) in members.members where response[name] == nil && name != "refresh_token" {
+    // RFC 6749 §3.3 has no empty scope: without any, the member is left out.
+    if !authorization.scope.isEmpty { response["scope"] = .string(authorization.scope.description) }
+    for (name, value) in members.members where response[name] == nil && !Self.ownMembers.contains(name) {
       response[name] = value
     }
     return response

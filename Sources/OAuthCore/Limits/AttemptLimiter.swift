@@ -23,7 +23,7 @@ public protocol AttemptLimiter: Sendable {
   func settle(_ subjects: [AttemptSubject], succeeded: Bool, at now: Timestamp) -> Int?
 }
 
-/// One IPv6 subscriber has a whole /64 to send from, so that is what is counted. Source: RFC 4291 §2.5.4, RFC 6177 §2.
+/// One IPv6 subscriber has at least a whole /64 to send from, so that is what is counted. Source: RFC 4291 §2.5.1.
 func sourceNetwork(of address: String) -> String {
   guard address.utf8.contains(UInt8(ascii: ":")) else { return address }
   let halves = address.split(separator: "::", maxSplits: 1, omittingEmptySubsequences: false)

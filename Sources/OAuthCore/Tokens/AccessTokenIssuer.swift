@@ -61,14 +61,14 @@ public struct AccessTokenIssuer: Sendable {
       // A token that names no resource is for the resources behind its issuer: this gateway.
       "aud": audience(authorization.audience),
       "client_id": .string(authorization.client.rawValue),
-      "scope": .string(authorization.scope.description),
       "iat": .integer(issuedAt.seconds),
       "exp": .integer(expiresAt.seconds),
       "jti": .string(Base64URL.encode(id.bytes)),
     ]
+    if !authorization.scope.isEmpty { claims["scope"] = .string(authorization.scope.description) }
     if let family { claims[AccessTokenJWT.familyClaim] = .string(Base64URL.encode(family.bytes)) }
     if let authenticatedAt = authorization.authenticatedAt { claims["auth_time"] = .integer(authenticatedAt.seconds) }
-    for (name, value) in authorization.claims.members where claims[name] == nil { claims[name] = value }
+    for (name, value) in AccessTokenJWT.grantClaims(authorization.claims).members { claims[name] = value }
     return claims
   }
 
@@ -89,4 +89,15 @@ enum AccessTokenJWT {
   static let familyClaim = "gid"
   /// Longer tokens are not parsed. Bytes.
   static let byteCountMax = 8 * 1024
+
+  private static let ownClaims: Set<String> = [
+    "iss", "sub", "aud", "client_id", "scope", "iat", "exp", "nbf", "jti", "auth_time", familyClaim,
+  ]
+
+  /// The claims that a grant adds; those that say what a token may do are the core's alone.
+  static func grantClaims(_ claims: JSONObject) -> JSONObject {
+    var added = JSONObject()
+    for (name, value) in claims.members where !ownClaims.contains(name) { added[name] = value }
+    return added
+  }
 }

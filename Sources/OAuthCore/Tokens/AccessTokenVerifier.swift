@@ -76,8 +76,7 @@ public struct AccessTokenVerifier: Sendable {
     guard
       let jwt = try? JWT.verify(text, with: signingKeys.verifying, expecting: expectation, now: clock.now.seconds),
       let subject = jwt.claims["sub"]?.string, let client = jwt.claims["client_id"]?.string,
-      let scopeText = jwt.claims["scope"]?.string,
-      let scope = scopeText.isEmpty ? ScopeSet() : ScopeSet(parameter: scopeText),
+      let scope = scope(jwt.claims["scope"]),
       let issuedAt = jwt.claims["iat"]?.integer, let expiresAt = jwt.claims["exp"]?.integer,
       let id = locator(jwt.claims["jti"]), let audience = audience(jwt.claims["aud"])
     else { return nil }
@@ -93,6 +92,12 @@ public struct AccessTokenVerifier: Sendable {
       secretHash: SHA256.digest(token))
   }
 
+  /// Absent when nothing was granted.
+  private func scope(_ claim: JSON?) -> ScopeSet? {
+    guard let claim else { return ScopeSet() }
+    return claim.string.flatMap { ScopeSet(parameter: $0) }
+  }
+
   private func locator(_ claim: JSON?) -> Locator? {
     claim?.string.flatMap { Base64URL.decode($0) }.flatMap { Locator(bytes: $0) }
   }
@@ -101,18 +106,5 @@ public struct AccessTokenVerifier: Sendable {
   private func audience(_ claim: JSON?) -> [String]? {
     guard let claim, let audience = claim.string.map({ [$0] }) ?? claim.strings else { return nil }
     return audience == [issuer] ? [] : audience
-  }
-}
-
-extension AccessTokenJWT {
-  private static let ownClaims: Set<String> = [
-    "iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti", "auth_time", familyClaim,
-  ]
-
-  /// The claims that a grant added.
-  static func grantClaims(_ claims: JSONObject) -> JSONObject {
-    var added = JSONObject()
-    for (name, value) in claims.members where !ownClaims.contains(name) { added[name] = value }
-    return added
   }
 }

@@ -74,7 +74,7 @@ import Testing
   }
 
   @Test(
-    "RFC 6177 §2: an IPv6 source is its /64, an IPv4 source its address",
+    "RFC 4291 §2.5.1: an IPv6 source is its /64, an IPv4 source its address",
     arguments: [
       ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2:ffff::1"), ("2001:db8::1", "2001:db8::2"), ("::1", "::1"),
       ("2001:db8:1:2::", "2001:db8:1:2::9"), ("::ffff:192.0.2.1", "192.0.2.1"),
