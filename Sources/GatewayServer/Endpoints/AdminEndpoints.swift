@@ -8,7 +8,8 @@ public struct HealthEndpoint: Endpoint {
   public func respond(to request: HTTPRequest) async -> HTTPResponse {
     guard request.method == "GET" || request.method == "HEAD" else { return .methodNotAllowed(allow: "GET, HEAD") }
     return HTTPResponse(
-      status: 200, fields: ["Content-Type": "application/json", "Cache-Control": "no-store"], body: Array(#"{"status":"ok"}"#.utf8))
+      status: 200, fields: ["Content-Type": "application/json", "Cache-Control": "no-store"],
+      body: Array(#"{"status":"ok"}"#.utf8))
   }
 }
 

@@ -71,8 +71,8 @@ public struct AuthorizationFlow: Sendable {
       clientName: try await clientName(request), username: username,
       request: endpoint.seal(request, session: browser.session), csrf: browser.csrf.text)
     change(&page)
-    let target = RedirectTarget(request.redirectURI)
-    return pages.respond(page, status: status, afterSubmit: target.source, retryAfter: retryAfter)
+    return pages.respond(
+      page, status: status, afterSubmit: RedirectTarget(request.redirectURI).sources, retryAfter: retryAfter)
   }
 
   private func consentPage(
@@ -84,7 +84,7 @@ public struct AuthorizationFlow: Sendable {
       clientName: try await clientName(request), asked: scopes.lines(missing), allowedBefore: scopes.lines(allowedBefore),
       destination: target.words, username: browser.account?.username ?? "",
       request: endpoint.seal(request, session: browser.session), csrf: browser.csrf.text)
-    return pages.respond(page, afterSubmit: target.source)
+    return pages.respond(page, afterSubmit: target.sources)
   }
 
   private func errorPage(_ error: AuthorizationErrorPage, requestID: String?) -> HTTPResponse {

@@ -13,16 +13,20 @@ public struct PageResponder: Sendable {
   }
 
   /// - Parameters:
-  ///   - afterSubmit: where submitting a form of the page may lead besides Postern itself, as a CSP source. Chromium
-  ///     applies `form-action` to the redirects that follow, so the client's address must be named or its user is stuck.
+  ///   - afterSubmit: where submitting a form of the page may lead besides Postern itself, as CSP sources; see
+  ///     `RedirectTarget.sources`.
+  ///   - retryAfter: seconds.
   func respond(
     _ page: some Page, status: Int = 200, afterSubmit: String? = nil, retryAfter: Int? = nil
   ) -> HTTPResponse {
     let formAction = afterSubmit.map { "'self' \($0)" } ?? "'self'"
+    let policy = [
+      "default-src 'none'", "style-src \(styleSource)", "img-src data:", "form-action \(formAction)", "base-uri 'none'",
+      "frame-ancestors 'none'",
+    ]
     var fields: HTTPFields = [
       "Content-Type": "text/html; charset=utf-8",
-      "Content-Security-Policy":
-        "default-src 'none'; style-src \(styleSource); img-src data:; form-action \(formAction); base-uri 'none'; frame-ancestors 'none'",
+      "Content-Security-Policy": policy.joined(separator: "; "),
       "X-Frame-Options": "DENY",
       "X-Content-Type-Options": "nosniff",
       "Referrer-Policy": "no-referrer",

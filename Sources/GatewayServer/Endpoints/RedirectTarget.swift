@@ -2,8 +2,12 @@
 struct RedirectTarget: Sendable, Equatable {
   /// Such as `printmypics.example`, in words where there is no host worth showing.
   let words: String
-  /// A CSP source that matches the URI. Source: CSP Level 3 §2.3.1.
-  let source: String
+  /// CSP sources that let the browser arrive there after a form was submitted. Source: CSP Level 3 §2.3.1.
+  ///
+  /// Chromium applies `form-action` to every redirect that follows, also to those of the client, which may well go on to
+  /// another host; a user whose browser stops there is stuck with a code that is spent. So schemes are named, not hosts:
+  /// `https` always, and the redirect URI's own.
+  let sources: String
 
   /// - Parameter uri: a registered redirect URI, absolute and without fragment.
   init(_ uri: String) {
@@ -12,18 +16,13 @@ struct RedirectTarget: Sendable, Equatable {
     let rest = uri[colon...].dropFirst()
     guard scheme == "https" || scheme == "http", rest.hasPrefix("//") else {
       words = "an app on this device (\(scheme))"
-      source = RedirectTarget.isSchemeName(scheme) ? "\(scheme):" : "'self'"
+      sources = RedirectTarget.isSchemeName(scheme) ? "https: \(scheme):" : "https:"
       return
     }
     let authority = String(rest.dropFirst(2).prefix { $0 != "/" && $0 != "?" && $0 != "#" })
     let isLoopback = ["127.0.0.1", "[::1]", "localhost"].contains { authority == $0 || authority.hasPrefix("\($0):") }
     words = isLoopback ? "an app on this device (\(authority))" : authority
-    // The grammar has no IPv6 literals, so their scheme alone must do; nothing that could end the directive passes.
-    let fitsHostSource = authority.utf8.allSatisfy { byte in
-      (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
-        || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":")
-    }
-    source = fitsHostSource && !authority.isEmpty ? "\(scheme)://\(authority)" : "\(scheme):"
+    sources = scheme == "http" ? "https: http:" : "https:"
   }
 
   /// Source: RFC 3986 §3.1.

@@ -17,7 +17,8 @@ struct ErrorPage: Page {
     <h1>{{page.heading}}</h1>
     <p>{{page.explanation}}</p>
     <p class="muted">{{page.advice}}</p>
-    {{#page.requestID}}<p class="muted small">If you ask for help, name this request:<code>{{page.requestID}}</code></p>{{/page.requestID}}
+    {{#page.requestID}}<p class="muted small">If you ask for help, name this request:
+    <code>{{page.requestID}}</code></p>{{/page.requestID}}
     </main>
     {{/main}}
     {{/layout}}

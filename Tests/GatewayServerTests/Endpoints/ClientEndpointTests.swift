@@ -9,7 +9,8 @@ struct ClientEndpointTests {
   private let endpoint = ClientEndpoint(isOpenToScripts: true) { request in
     EndpointResponse(
       status: 200, fields: [("Content-Type", "application/json"), ("Cache-Control", "no-store")],
-      body: Array("\(request.contentType ?? "-") \(request.authorizationField ?? "-") \(request.query ?? "-")".utf8) + request.body)
+      body: Array("\(request.contentType ?? "-") \(request.authorizationField ?? "-") \(request.query ?? "-") ".utf8)
+        + request.body)
   }
 
   @Test("RFC 6749 §3.2: the client must use POST", arguments: ["GET", "HEAD", "PUT", "DELETE", "PATCH", "post"])
@@ -21,7 +22,9 @@ struct ClientEndpointTests {
     #expect(try JSON(parsing: response.body).object?["error"] == "invalid_request")
   }
 
-  @Test("RFC 6749 §2.3: two Authorization fields are two methods, and two content types two readings", arguments: ["Authorization", "Content-Type"])
+  @Test(
+    "RFC 6749 §2.3: two Authorization fields are two methods, and two content types two readings",
+    arguments: ["Authorization", "Content-Type"])
   func repeatedField(name: String) async throws {
     var request = HTTPRequest(method: "POST", path: "/oauth/token", fields: [name: "a", name: "a"])
     request.body = Array("grant_type=client_credentials".utf8)
@@ -33,15 +36,18 @@ struct ClientEndpointTests {
   @Test("what the client sent reaches the core as it is")
   func passing() async {
     let request = HTTPRequest(
-      method: "POST", path: "/oauth/token", query: "q", fields: ["content-type": "t", "authorization": "a"], body: Array("body".utf8))
+      method: "POST", path: "/oauth/token", query: "q", fields: ["content-type": "t", "authorization": "a"],
+      body: Array("body".utf8))
     let response = await endpoint.respond(to: request)
-    #expect(String(decoding: response.body, as: UTF8.self) == "t a qbody")
+    #expect(String(decoding: response.body, as: UTF8.self) == "t a q body")
   }
 
   @Test("Fetch §3.3: scripts of any origin may call it, never with cookies")
   func crossOrigin() async {
     let preflight = await endpoint.respond(
-      to: HTTPRequest(method: "OPTIONS", path: "/oauth/token", fields: ["Origin": "https://app.example", "Access-Control-Request-Method": "POST"]))
+      to: HTTPRequest(
+        method: "OPTIONS", path: "/oauth/token",
+        fields: ["Origin": "https://app.example", "Access-Control-Request-Method": "POST"]))
     #expect(preflight.status == 204)
     #expect(preflight.fields["Access-Control-Allow-Methods"] == "POST")
     #expect(preflight.fields["Access-Control-Allow-Credentials"] == nil)

@@ -12,7 +12,9 @@ struct OriginCheckTests {
 
   @Test(
     "RFC 6454 §7: another site's form is refused",
-    arguments: ["https://evil.example", "http://auth.example.com", "https://auth.example.com:8443", "https://auth.example.com.evil.example"])
+    arguments: [
+      "https://evil.example", "http://auth.example.com", "https://auth.example.com:8443", "https://auth.example.com.evil.example",
+    ])
   func foreignOrigin(origin: String) { #expect(!allows(["Origin": origin])) }
 
   @Test("Fetch Metadata §2.3: a form from another site or another host of the same site is refused")

@@ -70,7 +70,9 @@ struct SignInTests {
     #expect(browser.response.status == 403)
   }
 
-  @Test("what is not a form is not read as one", arguments: ["application/json", "text/plain", "multipart/form-data; boundary=x", ""])
+  @Test(
+    "what is not a form is not read as one",
+    arguments: ["application/json", "text/plain", "multipart/form-data; boundary=x", ""])
   func contentType(type: String) async {
     await browser.get("/login")
     var fields = browser.hiddenFields(of: "/login")
@@ -80,7 +82,9 @@ struct SignInTests {
     #expect(browser.response.status == 400)
   }
 
-  @Test("RFC 9110 §15.5.6: methods that a page does not answer are named", arguments: ["/login", "/consent", "/account", "/logout", "/oauth/authorize"])
+  @Test(
+    "RFC 9110 §15.5.6: of a page that does not answer a method, the answer names those it does",
+    arguments: ["/login", "/consent", "/account", "/logout", "/oauth/authorize"])
   func methods(path: String) async {
     let response = await server.respond(to: HTTPRequest(method: "DELETE", path: path))
     #expect(response.status == 405)

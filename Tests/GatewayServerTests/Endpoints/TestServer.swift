@@ -9,6 +9,7 @@ import PosternTesting
 /// A whole authorization server on ports in memory, each endpoint at its address.
 struct TestServer {
   static let password = "correct horse battery staple"
+  static let longRedirectURI = "https://printmypics.example/" + String(repeating: "x", count: 2000)
   // One scrypt for all tests; the cheapest parameters, since nothing here depends on their cost.
   private static let passwordHash = Scrypt.hash(password: Secret(password), logN: 4, r: 8, p: 1)
 
@@ -26,7 +27,9 @@ struct TestServer {
   private let logout: LogoutEndpoint
   private let token: ClientEndpoint
 
-  init(issuer: String = "https://auth.example.com", clientName: String = "PrintMyPics", scopeMeaning: String = "See your photos") async throws {
+  init(
+    issuer: String = "https://auth.example.com", clientName: String = "PrintMyPics", scopeMeaning: String = "See your photos"
+  ) async throws {
     self.issuer = issuer
     accounts = InMemoryAccountDirectory([
       Account(subject: Subject("alice-id"), username: "alice", passwordHash: Self.passwordHash),
@@ -35,7 +38,7 @@ struct TestServer {
     clients = InMemoryClientDirectory([
       Client(
         id: ClientID("printmypics"), name: clientName, authentication: .none, grants: [.authorizationCode, .refreshToken],
-        redirectURIs: ["https://printmypics.example/callback"], scopes: ["photos.read", "albums.list"])
+        redirectURIs: ["https://printmypics.example/callback", Self.longRedirectURI], scopes: ["photos.read", "albums.list"])
     ])
 
     let random = SeededRandom()
