@@ -3,12 +3,14 @@
 -- Moments are compared with what the caller passes, never with the server's clock: one clock decides.
 -- Of every secret only a digest is kept, of every upstream credential and private key only a sealed form.
 --
--- Tables of things that expire are partitioned by time and have one B-tree and no foreign keys: expiry drops a whole partition.
--- Their dated partitions are made ahead by `Maintenance` of the module PostgresStore. Each has a default partition, so that
--- no insert ever fails for want of a partition; maintenance moves what strays into it.
--- A UUIDv7 begins with its time and PostgreSQL compares UUIDs bytewise: partitioned by locator is partitioned by time of creation.
+-- Tables of things that expire are partitioned by time, with one B-tree (grant_family: a second, for withdrawn
+-- consents) and no foreign keys: expiry drops a whole partition. Their dated partitions are made ahead by `Maintenance`
+-- of the module PostgresStore. Each has a default partition, so that no insert ever fails for want of a partition;
+-- maintenance moves what strays into it.
+-- A UUIDv7 begins with its time and PostgreSQL compares UUIDs bytewise:
+-- partitioned by locator is partitioned by time of creation.
 
--- Clients and accounts. Those of the configuration file are not here. --------------------------------------------------
+-- Clients and accounts. Those of the configuration file are not here. -------------------------------------------------
 
 CREATE TABLE client (
   id text PRIMARY KEY,
@@ -57,7 +59,7 @@ CREATE TABLE session (
   expires_at timestamptz NOT NULL
 ) PARTITION BY RANGE (locator);
 
--- Tokens ---------------------------------------------------------------------------------------------------------------
+-- Tokens --------------------------------------------------------------------------------------------------------------
 
 -- One row per grant family, moved on by each refresh. The columns that change are in no index, so each move is a
 -- heap-only update; partitions have room for it (fillfactor).
@@ -80,7 +82,8 @@ CREATE TABLE grant_family (
 
 CREATE INDEX grant_family_subject_client ON grant_family (subject, client);
 
--- Opaque access tokens. Rows are inserted and read, never updated: what ends one early stands in revoked_token or grant_family.
+-- Opaque access tokens. Rows are inserted and read, never updated: what ends one early stands in revoked_token or
+-- grant_family.
 CREATE TABLE access_token (
   locator uuid PRIMARY KEY,
   secret_hash bytea NOT NULL,
@@ -102,8 +105,8 @@ CREATE TABLE revoked_token (
 ) PARTITION BY RANGE (locator);
 
 -- One-time artefacts that were used. A unique key of a partitioned table must hold the partition key; uniqueness of
--- (kind, id) follows because expires_at belongs to the artefact: it is sealed or signed into it, so whoever presents the
--- artefact again presents the same expiry.
+-- (kind, id) follows because expires_at belongs to the artefact: it is sealed or signed into it, so whoever presents
+-- the artefact again presents the same expiry.
 CREATE TABLE once (
   expires_at timestamptz NOT NULL,
   kind text NOT NULL,
@@ -124,7 +127,7 @@ CREATE TABLE signing_key (
   created_at timestamptz NOT NULL
 );
 
--- Upstream credentials ---------------------------------------------------------------------------------------------------
+-- Upstream credentials ------------------------------------------------------------------------------------------------
 
 CREATE TABLE connection (
   id uuid PRIMARY KEY,
@@ -135,8 +138,8 @@ CREATE TABLE connection (
   UNIQUE NULLS NOT DISTINCT (provider, subject)
 );
 
--- The one live credential of a connection, replaced by compare-and-set on generation and lease epoch. Leases are measured on the
--- server's clock, the one clock that all instances share.
+-- The one live credential of a connection, replaced by compare-and-set on generation and lease epoch. Leases are
+-- measured on the server's clock, the one clock that all instances share.
 CREATE TABLE connection_credential (
   connection uuid PRIMARY KEY REFERENCES connection (id),
   generation bigint NOT NULL, -- 0: none was committed yet
@@ -147,10 +150,10 @@ CREATE TABLE connection_credential (
   CHECK ((generation = 0) = (sealed IS NULL))
 ) WITH (fillfactor = 70);
 
--- What every instance must stop believing ----------------------------------------------------------------------------------
+-- What every instance must stop believing -----------------------------------------------------------------------------
 
--- Numbers are handed out before commit, so a row can become visible after one with a higher number. A reader therefore goes by
--- transaction: it asks for the rows whose transaction its last snapshot did not see.
+-- Numbers are handed out before commit, so a row can become visible after one with a higher number. A reader therefore
+-- goes by transaction: it asks for the rows whose transaction its last snapshot did not see.
 CREATE SEQUENCE change_log_number;
 
 CREATE TABLE change_log (
@@ -172,7 +175,7 @@ END $$;
 CREATE TRIGGER announce_change AFTER INSERT ON change_log
   REFERENCING NEW TABLE AS appended FOR EACH STATEMENT EXECUTE FUNCTION announce_change();
 
--- Default partitions -----------------------------------------------------------------------------------------------------------
+-- Default partitions --------------------------------------------------------------------------------------------------
 
 CREATE TABLE session_default PARTITION OF session DEFAULT;
 CREATE TABLE grant_family_default PARTITION OF grant_family DEFAULT WITH (fillfactor = 70);
@@ -181,10 +184,10 @@ CREATE TABLE revoked_token_default PARTITION OF revoked_token DEFAULT;
 CREATE TABLE once_default PARTITION OF once DEFAULT;
 CREATE TABLE change_log_default PARTITION OF change_log DEFAULT;
 
--- Partitions come and go -------------------------------------------------------------------------------------------------------
+-- Partitions come and go ----------------------------------------------------------------------------------------------
 
--- Each of these is one transaction of its own (`Maintenance`), under a lock timeout. Locks are taken parent first, as every
--- statement takes them, so that none of them can end in a deadlock.
+-- Each of these is one transaction of its own (`Maintenance`), under a lock timeout. Locks are taken parent first, as
+-- every statement takes them, so that none of them can end in a deadlock.
 
 -- The bound of a partition at a Unix time in seconds, as a literal: a moment, or the smallest UUIDv7 of that moment.
 CREATE FUNCTION partition_bound(key_type regtype, seconds bigint) RETURNS text LANGUAGE sql STABLE AS $$
@@ -194,9 +197,10 @@ CREATE FUNCTION partition_bound(key_type regtype, seconds bigint) RETURNS text L
   END
 $$;
 
--- Makes the partition of a span of time, moving into it what had strayed into the default partition. The table is made beside and
--- attached when it is full, since CREATE TABLE ... PARTITION OF would lock out readers of the parent.
-CREATE FUNCTION create_partition(parent text, key_column text, from_seconds bigint, until_seconds bigint, fillfactor integer)
+-- Makes the partition of a span of time, moving into it what had strayed into the default partition. The table is made
+-- beside and attached when it is full, since CREATE TABLE ... PARTITION OF would lock out readers of the parent.
+CREATE FUNCTION create_partition(
+  parent text, key_column text, from_seconds bigint, until_seconds bigint, fillfactor integer)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   partition text := format('%s_%s_%s', parent, from_seconds, until_seconds);
@@ -214,7 +218,8 @@ BEGIN
   EXECUTE format(
     'WITH moved AS (DELETE FROM %1$I WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING *) INSERT INTO %5$I SELECT * FROM moved',
     stray, key_column, lower_bound, upper_bound, partition);
-  EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, partition, lower_bound, upper_bound);
+  EXECUTE format(
+    'ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, partition, lower_bound, upper_bound);
 END $$;
 
 CREATE FUNCTION drop_partition(parent text, from_seconds bigint, until_seconds bigint)
@@ -229,12 +234,14 @@ CREATE FUNCTION empty_default_partition(parent text, expiry_column text, cutoff 
 RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   stray text := parent || '_default';
-  is_stale boolean;
+  has_rows boolean;
+  has_live_rows boolean;
 BEGIN
-  EXECUTE format('SELECT EXISTS (SELECT FROM %I)', stray) INTO is_stale;
-  IF NOT is_stale THEN RETURN false; END IF;
+  EXECUTE format('SELECT EXISTS (SELECT FROM %I)', stray) INTO has_rows;
+  IF NOT has_rows THEN RETURN false; END IF;
   EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', stray);
-  EXECUTE format('SELECT NOT EXISTS (SELECT FROM %I WHERE %I >= $1)', stray, expiry_column) INTO is_stale USING cutoff;
-  IF is_stale THEN EXECUTE format('TRUNCATE %I', stray); END IF;
-  RETURN is_stale;
+  EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE %I >= $1)', stray, expiry_column) INTO has_live_rows USING cutoff;
+  IF has_live_rows THEN RETURN false; END IF;
+  EXECUTE format('TRUNCATE %I', stray);
+  RETURN true;
 END $$;

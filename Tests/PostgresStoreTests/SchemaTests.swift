@@ -16,11 +16,27 @@ struct SchemaTests {
     defer { group.stop() }
     let applied = try await withThrowingTaskGroup(of: [String].self) { tasks in
       for loop in group.loops {
-        tasks.addTask { try await Migrator.migrate(Migration.schema, on: loop, configuration: configuration, logger: silent) }
+        tasks.addTask {
+          try await Migrator.migrate(Migration.schema, on: loop, configuration: configuration, logger: silent)
+        }
       }
       return try await tasks.reduce(into: []) { $0 += $1 }
     }
     #expect(applied == ["0001_initial.sql"])
+  }
+
+  @Test("two instances that start together end up with one signing key")
+  func oneSigningKey() async throws {
+    try await withTwoInstances { first, second in
+      let answers = try await inParallel(40, first, second) { instance, number in
+        try await PostgresSigningKeyStore(pools: instance.pools, logger: silent).establish(
+          StoredSigningKey(
+            keyID: "key-\(number)", algorithm: "ES256", sealedPrivateKey: [1], createdAt: Grant.now))
+      }
+      #expect(Set(answers.map { $0.map(\.keyID) }).count == 1)
+      #expect(try await first.count("signing_key") == 1)
+      #expect(try await first.count("change_log") == 1)
+    }
   }
 
   @Test("every table of things that expire has a default partition and no foreign key")
@@ -28,7 +44,8 @@ struct SchemaTests {
     try await withInstance { instance in
       let rows = try await instance.sql(
         """
-        SELECT c.relname::text, p.partdefid <> 0, EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND contype = 'f')
+        SELECT c.relname::text, p.partdefid <> 0,
+          EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND contype = 'f')
         FROM pg_class AS c JOIN pg_partitioned_table AS p ON p.partrelid = c.oid ORDER BY 1
         """)
       #expect(

@@ -4,7 +4,12 @@ import OAuthCore
 /// One sentence that every implementation of a port obeys, and the check of it.
 ///
 /// The suites of laws are arrays, for parameterised tests:
-/// `@Test(arguments: TokenStoreLaws.all) func law(_ law: Law<any TokenStore>) async throws { try await law.check(store) }`.
+///
+/// ```swift
+/// @Test("TokenStore", arguments: TokenStoreLaws.all)
+/// func tokens(_ law: Law<any TokenStore>) async throws { try await law.check(MyTokenStore()) }
+/// ```
+///
 /// Laws share nothing: they may run in any order, or at once, on one store.
 public struct Law<Port: Sendable>: Sendable, CustomStringConvertible {
   public let sentence: String

@@ -20,7 +20,8 @@ extension TokenStoreLaws {
       let grant = GrantSpecimen()
       try await grant.issue(to: store)
       for _ in 0..<2 { try await store.revokeFamily(grant.family.locator, reason: .clientRequest, at: grant.now) }
-      try require(try await store.accessToken(grant.accessToken.locator, at: grant.now) == nil, "the access token has ended")
+      let token = try await store.accessToken(grant.accessToken.locator, at: grant.now)
+      try require(token == nil, "the access token has ended")
       let outcome = try await store.refresh(grant.use(successor: Specimen.digest()))
       try require(outcome.refusal == .invalid, "the refresh token has ended")
     },

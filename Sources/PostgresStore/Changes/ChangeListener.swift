@@ -46,11 +46,12 @@ public final class ChangeListener: @unchecked Sendable {
     self.logger = logger
   }
 
-  /// Up to when everything that was committed is known here: the loop clock's nanoseconds (`EventLoop.now`), from any thread.
-  /// `Int64.min` before the log was first read.
+  /// Up to when everything that was committed is known here: the loop clock's nanoseconds (`EventLoop.now`), from any
+  /// thread. `Int64.min` before the log was first read.
   public var lastConfirmed: Int64 { confirmedAt.load(ordering: .acquiring) }
 
-  /// Whether everything that was committed `staleness` before `now` is known here. What is cached must not be believed when not.
+  /// Whether everything that was committed `staleness` before `now` is known here. What is cached must not be believed
+  /// when not.
   ///
   /// - Parameter now: `EventLoop.now` of any loop.
   public func isCurrent(within staleness: Duration, at now: Int64) -> Bool {

@@ -3,11 +3,12 @@ import PostgresClient
 
 /// Reads the change log's tail, so that nothing committed is ever skipped.
 ///
-/// Rows are numbered before they commit, so one may become visible after its successors; "greater than the last number read" would
-/// miss it. The position is therefore a snapshot, PostgreSQL's own account of which transactions were visible, and the tail is
-/// every row whose transaction the last snapshot did not see and this one does. Nothing is read twice either.
+/// Rows are numbered before they commit, so one may become visible after its successors; "greater than the last number
+/// read" would miss it. The position is therefore a snapshot, PostgreSQL's own account of which transactions were
+/// visible, and the tail is every row whose transaction the last snapshot did not see and this one does. Nothing is
+/// read twice either.
 ///
-/// Source: PostgreSQL documentation §9.27.6, "Transaction ID and Snapshot Information".
+/// Source: PostgreSQL documentation, "System Information Functions", transaction ids and snapshots.
 struct ChangeLogReader: Sendable {
   /// A longer tail is not worth reading: forgetting everything costs the observers less.
   static let changeCountMax = 10_000
@@ -23,8 +24,8 @@ struct ChangeLogReader: Sendable {
     case unknown
   }
 
-  /// The tail after `position`, without rows a LEFT JOIN would drop: an empty tail still tells the new snapshot. A last snapshot
-  /// that ends beyond this one comes from a server whose past differs, such as a restored one.
+  /// An empty tail is one row without a change, so that the new snapshot is always told. A last snapshot that ends
+  /// beyond this one comes from a server whose past differs, such as a restored one.
   private static let readTail = PreparedStatement(
     """
     SELECT now.snapshot::text, pg_snapshot_xmax(now.snapshot) < pg_snapshot_xmax(last.snapshot), kind, key

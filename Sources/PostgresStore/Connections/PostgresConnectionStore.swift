@@ -5,7 +5,8 @@ import PostgresClient
 
 /// Sealed upstream credentials in PostgreSQL, one row per connection, replaced by compare-and-set.
 ///
-/// Leases are measured with `clock_timestamp()`: the server's clock at the moment the row is held, not when the statement began.
+/// Leases are measured with `clock_timestamp()`: the server's clock at the moment the row is held, not when the
+/// statement began.
 public struct PostgresConnectionStore: ConnectionStore {
   private let database: Database
 
@@ -18,8 +19,8 @@ public struct PostgresConnectionStore: ConnectionStore {
     WHERE provider = $1 AND subject IS NOT DISTINCT FROM $2 AND generation > 0
     """)
 
-  /// The first lease of all makes the rows. `ON CONFLICT DO UPDATE` on `connection` changes nothing, but unlike `DO NOTHING` it
-  /// returns the row that another instance has just made.
+  /// The first lease of all makes the rows. `ON CONFLICT DO UPDATE` on `connection` changes nothing, but unlike `DO
+  /// NOTHING` it returns the row that another instance has just made.
   private static let takeLease = PreparedStatement(
     """
     WITH target AS (

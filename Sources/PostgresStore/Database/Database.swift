@@ -17,8 +17,9 @@ struct Database: Sendable {
     }
   }
 
-  /// Runs `body`, once more if the row it inserts was on its way to a default partition while `Maintenance` made the one it belongs
-  /// to: PostgreSQL refuses it then (23514, check_violation), and nothing took effect. The second time finds the new partition.
+  /// Runs `body`, once more if the row it inserts was on its way to a default partition while `Maintenance` made the
+  /// one it belongs to: PostgreSQL refuses it then (23514, check_violation), and nothing took effect. The second time
+  /// finds the new partition.
   func rerouting<Value: Sendable>(
     _ body: () async throws(PostgresError) -> Value
   ) async throws(PostgresError) -> Value {
@@ -52,7 +53,8 @@ struct Database: Sendable {
 }
 
 extension StoreFailure {
-  /// The caller learns whether to try again; the operator learns the rest from the log, which holds no parameter values.
+  /// The caller learns whether to try again; the operator learns the rest from the log, which holds no parameter
+  /// values.
   init(_ error: PostgresError, logger: Logger) {
     switch error {
     case .overloaded:

@@ -21,8 +21,8 @@ extension PostgresValue {
 }
 
 extension Array<String> {
-  /// As PostgreSQL writes a `text[]`. Several arrays of different lengths travel as one array of these, since PostgreSQL
-  /// has no arrays of arrays.
+  /// As PostgreSQL writes a `text[]`. Several arrays of different lengths travel as one array of these, since
+  /// PostgreSQL has no arrays of arrays.
   ///
   /// Source: PostgreSQL documentation §8.15.2 and §8.15.6.
   var arrayLiteral: String {

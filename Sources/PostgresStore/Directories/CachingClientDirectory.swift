@@ -2,10 +2,11 @@ import EventLoop
 import OAuthCore
 import Synchronization
 
-/// The clients of the configuration before those of the database, which it remembers until the change log says otherwise.
+/// The clients of the configuration before those of the database, which it remembers until the change log says
+/// otherwise.
 ///
-/// Misses gather while one query is under way and go out together: a flood of invented ids costs one query a round trip,
-/// whatever its rate. May be called from tasks of any loop.
+/// Misses gather while one query is under way and go out together: a flood of invented ids costs one query a round
+/// trip, whatever its rate. May be called from tasks of any loop.
 public final class CachingClientDirectory<Source: ClientSource>: ClientDirectory, ChangeObserver {
   /// Ids of one query.
   private static var batchCountMax: Int { 256 }

@@ -87,7 +87,7 @@ public struct PostgresAccountStore: AccountDirectory {
 }
 
 extension String {
-  /// Whether a name that a stranger sent can stand in the database at all; others are answered without asking it. PostgreSQL
-  /// keeps no NUL in text, and no name of ours has more than 256 bytes.
+  /// Whether a name that a stranger sent can stand in the database at all; others are answered without asking it.
+  /// PostgreSQL keeps no NUL in text, and no name of ours has more than 256 bytes.
   var isStorableName: Bool { utf8.count <= 256 && !utf8.contains(0) }
 }

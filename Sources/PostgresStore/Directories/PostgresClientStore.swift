@@ -87,7 +87,8 @@ public struct PostgresClientStore: ClientSource {
     ), withdrawn AS (
       DELETE FROM client_secret WHERE client = $1 AND verifier NOT IN (SELECT verifier FROM newest)
     ), retiring AS (
-      UPDATE client_secret SET expires_at = least(expires_at, $4) WHERE client = $1 AND verifier IN (SELECT verifier FROM newest)
+      UPDATE client_secret SET expires_at = least(expires_at, $4)
+      WHERE client = $1 AND verifier IN (SELECT verifier FROM newest)
     ), added AS (
       INSERT INTO client_secret (client, verifier, created_at) SELECT id, $2, $3 FROM target
     ), logged AS (

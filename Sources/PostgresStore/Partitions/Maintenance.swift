@@ -3,10 +3,12 @@ import Logging
 import OAuthCore
 import PostgresClient
 
-/// Makes partitions ahead of time and drops those in which everything has expired: the only janitor there is, and it deletes no rows.
+/// Makes partitions ahead of time and drops those in which everything has expired: the only janitor there is, and it
+/// deletes no rows.
 ///
-/// Every instance runs it; an advisory lock lets one at a time work, the others have nothing left to do. Each step is a transaction
-/// of its own with a short lock timeout, so that a step that would make callers wait gives up and comes again.
+/// Every instance runs it; an advisory lock lets one at a time work, the others have nothing left to do. Each step is a
+/// transaction of its own with a short lock timeout, so that a step that would make callers wait gives up and comes
+/// again.
 public struct Maintenance: Sendable {
   public struct Report: Sendable, Equatable {
     public var created = 0

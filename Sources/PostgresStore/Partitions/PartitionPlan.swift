@@ -2,8 +2,8 @@ import OAuthCore
 
 /// The time that one partition spans, in whole seconds since 1970: `from` inclusive, `until` exclusive.
 ///
-/// It stands in the partition's name, `access_token_1795370400_1795392000`, so that tables cut at other widths by other versions
-/// stay readable.
+/// It stands in the partition's name, `access_token_1795370400_1795392000`, so that tables cut at other widths by other
+/// versions stay readable.
 struct PartitionSpan: Sendable, Hashable {
   var from: Int64
   var until: Int64
@@ -29,8 +29,8 @@ struct PartitionPlan: Sendable, Equatable {
   var creates: [PartitionSpan]
   var drops: [PartitionSpan]
 
-  /// Partitions reach from one width before now, for what was named a moment before the first start, to `ahead` after it. Where
-  /// one of another width stands, the next begins at its end.
+  /// Partitions reach from one width before now, for what was named a moment before the first start, to `ahead` after
+  /// it. Where one of another width stands, the next begins at its end.
   init(_ table: PartitionedTable, existing: [PartitionSpan], at now: Timestamp) {
     let width = table.width.components.seconds
     let kept = table.kept.components.seconds

@@ -4,10 +4,10 @@ import PostgresClient
 extension PostgresTokenStore {
   /// The statement that wins the artefacts and records what they yield.
   ///
-  /// Who comes second waits at the unique key until the first has committed and then wins nothing. Won and lost artefacts in
-  /// one issuance undo the statement (`refuse_partial_use`), so that none stays consumed without a token. Artefacts are taken in
-  /// a fixed order, so that two issuances cannot wait for each other. An artefact past its expiry is never won: its use may
-  /// have been forgotten already. A token does not outlive its family.
+  /// Who comes second waits at the unique key until the first has committed and then wins nothing. Won and lost
+  /// artefacts in one issuance undo the statement (`refuse_partial_use`), so that none stays consumed without a token.
+  /// Artefacts are taken in a fixed order, so that two issuances cannot wait for each other. An artefact past its
+  /// expiry is never won: its use may have been forgotten already. A token does not outlive its family.
   private static let issue = PreparedStatement(
     """
     WITH consumed AS (
@@ -37,8 +37,8 @@ extension PostgresTokenStore {
 
   func issueConsuming(_ issuance: Issuance) async throws(StoreFailure) -> IssuanceOutcome {
     if try await wins(issuance) { return .issued }
-    // The winner may have committed while the statement above was waiting for it; only a statement that starts now is certain
-    // to see the family it created.
+    // The winner may have committed while the statement above was waiting for it; only a statement that starts now is
+    // certain to see the family it created.
     if let family = issuance.family {
       try await revokeFamily(family.locator, reason: .codeReplay, at: issuance.now)
     }
@@ -89,9 +89,11 @@ extension PostgresTokenStore {
     """
     INSERT INTO access_token (
       locator, client, subject, scope, audience, authenticated_at, claims, secret_hash, expires_at)
-    SELECT locator, client, subject, scope::text[], audience::text[], authenticated_at, claims::json, secret_hash, expires_at
+    SELECT
+      locator, client, subject, scope::text[], audience::text[], authenticated_at, claims::json, secret_hash, expires_at
     FROM unnest(
-      $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::bytea[], $9::timestamptz[]
+      $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::bytea[],
+      $9::timestamptz[]
     ) AS token (locator, client, subject, scope, audience, authenticated_at, claims, secret_hash, expires_at)
     """)
 

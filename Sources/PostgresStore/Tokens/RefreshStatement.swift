@@ -2,11 +2,12 @@ import OAuthCore
 import PostgresClient
 
 extension PostgresTokenStore {
-  /// Moves a family on and records the access token. Every condition is a predicate: without a match nothing is written.
+  /// Moves a family on and records the access token. Every condition is a predicate: without a match nothing is
+  /// written.
   ///
-  /// Of several callers with the same token, PostgreSQL lets one update at a time: the first finds its token as the current
-  /// one, each further one re-reads the row, finds its token as the previous one inside the grace window, and leaves the
-  /// same successor there. The previous token only counts while its successor is still the current one.
+  /// Of several callers with the same token, PostgreSQL lets one update at a time: the first finds its token as the
+  /// current one, each further one re-reads the row, finds its token as the previous one inside the grace window, and
+  /// leaves the same successor there. The previous token only counts while its successor is still the current one.
   private static let refresh = PreparedStatement(
     """
     WITH moved AS (
@@ -32,8 +33,8 @@ extension PostgresTokenStore {
 
   /// Why a refresh found no row; on reuse it ends the family, and on nothing else it writes.
   ///
-  /// The handle's tag was good, so a token that is neither the current one nor a previous one in its window was superseded:
-  /// somebody uses it who should not have it, or the successor is with somebody who should not have that.
+  /// The handle's tag was good, so a token that is neither the current one nor a previous one in its window was
+  /// superseded: somebody uses it who should not have it, or the successor is with somebody who should not have that.
   /// Source: RFC 9700 §4.14.2.
   private static let diagnose = PreparedStatement(
     """
@@ -46,7 +47,8 @@ extension PostgresTokenStore {
     ), logged AS (
       INSERT INTO change_log (kind, key) SELECT 'family_revoked', locator::text FROM reused
     )
-    SELECT EXISTS (SELECT FROM reused), alive.scope @> coalesce($6::text[], '{}'), alive.audience @> coalesce($8::text[], '{}')
+    SELECT EXISTS (SELECT FROM reused),
+      alive.scope @> coalesce($6::text[], '{}'), alive.audience @> coalesce($8::text[], '{}')
     FROM (VALUES (true)) AS always
     LEFT JOIN grant_family AS alive
       ON locator = $1 AND client = $2 AND revoked_at IS NULL AND expires_at > $3 AND idle_expires_at > $3

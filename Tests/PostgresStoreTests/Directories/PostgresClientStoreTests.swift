@@ -48,7 +48,8 @@ struct PostgresClientStoreTests {
   func rotation() async throws {
     try await withInstance { instance in
       _ = try await instance.clients.create(client, at: Self.now)
-      let (second, third) = (SecretVerifier.sha256(Grant.digest()), SecretVerifier.scrypt("$scrypt$ln=14,r=8,p=1$c2FsdA$aGFzaA"))
+      let second = SecretVerifier.sha256(Grant.digest())
+      let third = SecretVerifier.scrypt("$scrypt$ln=14,r=8,p=1$c2FsdA$aGFzaA")
       for (delay, verifier) in [(1, second), (2, third)] {
         let moment = Self.now + .seconds(delay)
         let rotated = try await instance.clients.rotateSecret(

@@ -48,6 +48,31 @@ struct MaintenanceTests {
     }
   }
 
+  @Test("a row on its way to the default partition arrives, when its own partition is made meanwhile", arguments: [true, false])
+  func overtaken(consuming: Bool) async throws {
+    try await withInstance { instance in
+      let issuance = consuming ? Grant().redemption() : Grant().clientCredentials()
+      let start = Grant.now.seconds - Grant.now.seconds % 3600
+      let outcome = try await instance.firstPool.transaction { connection throws(PostgresError) in
+        _ = try await connection.query(
+          PreparedStatement("SELECT create_partition('access_token', 'locator', $1, $2, 100)"),
+          [.int64(start), .int64(start + 3600)])
+        let waiting = instance.loops[0].task { () async -> IssuanceOutcome? in
+          try? await instance.tokens.issue(issuance)
+        }
+        // Asked on the one connection that is not behind the lock.
+        let waits = PreparedStatement(
+          "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'access_token_default'::regclass)")
+        while try await !connection.query(waits)[0].bool(0) { await Task.yield() }
+        return waiting
+      }.value
+      #expect(outcome == .issued)
+      let stored = try await instance.tokens.accessToken(issuance.accessToken!.locator, at: Grant.now)
+      #expect(stored != nil)
+      #expect(try await instance.count("access_token_default") == 0)
+    }
+  }
+
   @Test("with partitions in place a row goes to the one of its time, and a look-up reads only that")
   func pruning() async throws {
     try await withInstance { instance in

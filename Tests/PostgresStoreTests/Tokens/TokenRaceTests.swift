@@ -142,7 +142,8 @@ struct TokenRaceTests {
       await #expect(throws: StoreFailure.unavailable) { try await instance.tokens.issue(Grant().clientCredentials()) }
       await #expect(throws: StoreFailure.unavailable) { try await instance.tokens.family(Grant().family.locator) }
     }
-    for error in [PostgresError.unavailable, .timeout, .closed, .server(sqlState: "40P01", detail: PostgresServerDetail())] {
+    let deadlock = PostgresError.server(sqlState: "40P01", detail: PostgresServerDetail())
+    for error in [PostgresError.unavailable, .timeout, .closed, deadlock] {
       #expect(StoreFailure(error, logger: silent) == .unavailable)
     }
     #expect(StoreFailure(PostgresError.overloaded, logger: silent) == .overloaded)
