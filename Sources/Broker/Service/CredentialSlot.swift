@@ -35,12 +35,6 @@ struct CredentialSlot {
     return credential
   }
 
-  /// The same, but nil when a demand would start its renewal.
-  func fresh(at now: Timestamp) -> LiveCredential? {
-    guard let credential = live(at: now) else { return nil }
-    return now < credential.renewAt || isRenewing || closure(at: now) != nil ? credential : nil
-  }
-
   mutating func succeed(with credential: LiveCredential) {
     self.credential = credential
     isRenewing = false

@@ -63,15 +63,10 @@ public final class ServiceCredentials: Sendable {
     reconfigure(providers)
   }
 
-  /// The hot path: the credential in memory, if it is there and not yet to be renewed. Never waits, never starts anything.
-  public func fresh(for provider: ProviderID) -> LiveCredential? {
-    let now = clock.now
-    return state.withLock { state in state.current[provider].flatMap { state.entries[$0]?.slot.fresh(at: now) } }
-  }
-
   /// A live credential, obtained if need be.
   ///
-  /// Waits only while there is none that may be sent; at most for the limits of one renewal.
+  /// Waits only while there is none that may be sent; at most for the limits of one renewal. Whoever keeps the result
+  /// asks again from its `renewAt` on.
   ///
   /// - Throws: `unavailable` or `refused` when there is no live one and the provider gives none, at once while the pause
   ///   after a failure lasts.

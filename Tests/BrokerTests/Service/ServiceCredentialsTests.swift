@@ -1,6 +1,7 @@
 import Broker
 import Cryptography
 import OAuthCore
+import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))
@@ -95,8 +96,9 @@ struct ServiceCredentialsTests {
 
   // MARK: One call
 
-  @Test("Two hundred callers at once cause one call of the provider")
-  func collapse() async throws {
+  @Test("Two hundred callers at once cause one call of the provider, with the store up or down", arguments: [false, true])
+  func collapse(isDown: Bool) async throws {
+    store.isDown = isDown
     provider.think()
     let instance = instance()
     let tokens = try await withThrowingTaskGroup(of: String.self) { group in
@@ -107,6 +109,7 @@ struct ServiceCredentialsTests {
     }
     #expect(tokens == ["Bearer token-1"])
     #expect(provider.callCount == 1)
+    #expect(instance.events.events.count { $0 == .obtained } == 1)
   }
 
   @Test("A caller that goes away does not end the renewal that it started")
@@ -125,14 +128,12 @@ struct ServiceCredentialsTests {
   @Test("A live token is served from memory, and renewed once past the soft margin")
   func renewal() async throws {
     let instance = instance()
-    #expect(instance.credentials.fresh(for: "cloudvault") == nil)
     _ = try await instance.token()
     await instance.settle(store, generation: 1)
     time.advance(by: .seconds(3239))
-    #expect(instance.credentials.fresh(for: "cloudvault")?.fieldValue == Secret("Bearer token-1"))
+    #expect(try await instance.token() == "Bearer token-1")
     #expect(provider.callCount == 1)
     time.advance(by: .seconds(1))
-    #expect(instance.credentials.fresh(for: "cloudvault") == nil)
     #expect(try await instance.token() == "Bearer token-1")
     await instance.settle(store, generation: 2)
     #expect(try await instance.token() == "Bearer token-2")
@@ -295,9 +296,16 @@ struct ServiceCredentialsTests {
     let instance = instance()
     let token = Task { try await instance.token() }
     await eventually { provider.callCount == 1 }
-    let shutdown = Task { await instance.credentials.shutdown() }
+    let isDrained = Atomic(false)
+    async let shutdown: Void = {
+      await instance.credentials.shutdown()
+      isDrained.store(true, ordering: .sequentiallyConsistent)
+    }()
+    for _ in 0..<1000 { await Task.yield() }
+    let wasDrained = isDrained.load(ordering: .sequentiallyConsistent)
+    #expect(!wasDrained)
     provider.answer()
-    await shutdown.value
+    await shutdown
     #expect(store.row("cloudvault")?.generation == 1)
     #expect(try await token.value == "Bearer token-1")
     time.advance(by: .seconds(3600))
