@@ -27,7 +27,7 @@ public final class EgressClient: ProviderTransport {
     }
   }
 
-  public func post(_ request: ProviderRequest) async throws(TransportFailure) -> ProviderResponse {
+  public func send(_ request: ProviderRequest) async throws(TransportFailure) -> ProviderResponse {
     let index = EventLoop.current.flatMap { current in loops.firstIndex { $0 === current } } ?? 0
     let egress = egresses[index]
     let result = await withTaskExecutorPreference(loops[index]) { await egress.exchange(request) }

@@ -54,9 +54,11 @@ struct EgressClientTests {
   func separateConnections() async throws {
     let server = try ScriptedServer(.ok("{}"))
     defer { server.stop() }
-    try await Egress.run { egress in
-      #expect(await egress.post("http://provider.test:\(server.port)/").response?.status == 200)
-      #expect(await egress.post("http://provider.test:\(server.port)/", local: false).failure == .refusedAddress)
+    // 2d00::/8 is global unicast space that nobody has been given: the guard lets it pass, no packet gets anywhere.
+    try await Egress.run(resolver: FickleResolver(answers: ["127.0.0.1", "2d00::1"])) { egress in
+      let url = "http://provider.test:\(server.port)/"
+      #expect(await egress.post(url).response?.status == 200)
+      #expect(await egress.post(url, local: false, deadline: .milliseconds(300)).failure != nil)
     }
     #expect(server.requests.count == 1)
   }
@@ -215,6 +217,24 @@ struct EgressClientTests {
     #expect(server.requests.count == 5)
   }
 
+  @Test("An exchange runs on its caller's loop, which has connections of its own")
+  func callersLoop() async throws {
+    let server = try ScriptedServer(.ok("{}"))
+    defer { server.stop() }
+    try await Egress.run { egress in
+      let url = "http://provider.test:\(server.port)/"
+      for loop in egress.loops {
+        let stayed = await loop.task {
+          let status = await egress.post(url).response?.status
+          return status == 200 && loop.inLoop
+        }.value
+        #expect(stayed)
+      }
+      #expect(await egress.post(url).response?.status == 200)
+    }
+    #expect(server.connectionCount == 2)
+  }
+
   @Test("Many exchanges at once share a bounded number of connections")
   func parallel() async throws {
     let server = try ScriptedServer(.ok("{}"))
@@ -238,5 +258,15 @@ private final class HangingResolver: NameResolver {
   func addresses(of host: String, port: UInt16) -> [SocketAddress] {
     while !isGoing.withLock({ $0 }) { sched_yield() }
     return [SocketAddress(literal: "127.0.0.1", port: port)!]
+  }
+}
+
+/// Changes its mind, as the name server of a DNS rebinding attack does.
+private final class FickleResolver: NameResolver {
+  private let answers: Mutex<[String]>
+  init(answers: [String]) { self.answers = Mutex(answers) }
+  func addresses(of host: String, port: UInt16) -> [SocketAddress] {
+    let literal = answers.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
+    return [SocketAddress(literal: literal, port: port)!]
   }
 }

@@ -1,21 +1,21 @@
 import Cryptography
 
-/// Carries one form to a provider's endpoint and its answer back.
+/// Carries one request to a provider's endpoint and its answer back.
 ///
 /// Implementations never follow redirects, never log bodies or the authorization, and refuse addresses that are not
 /// public unless the request allows them.
 public protocol ProviderTransport: Sendable {
   /// - Returns: whatever the endpoint answered, errors included; reading it is the caller's.
-  func post(_ request: ProviderRequest) async throws(TransportFailure) -> ProviderResponse
+  func send(_ request: ProviderRequest) async throws(TransportFailure) -> ProviderResponse
 }
 
-/// One `POST` of `application/x-www-form-urlencoded`.
+/// One `POST` of `application/x-www-form-urlencoded`, or one `GET`.
 public struct ProviderRequest: Sendable {
   public var url: EndpointURL
   /// Value of the `Authorization` field.
   public var authorization: Secret?
-  /// The encoded form; may hold a client secret or a refresh token.
-  public var form: Secret
+  /// The encoded form to post; may hold a client secret or a refresh token. Without one, the request is a `GET`.
+  public var form: Secret?
   public var allowHTTP: Bool
   public var allowPrivateAddresses: Bool
   /// For the whole exchange, name resolution included.
@@ -24,7 +24,7 @@ public struct ProviderRequest: Sendable {
   public var bodyByteCountMax: Int
 
   public init(
-    url: EndpointURL, authorization: Secret?, form: Secret, allowHTTP: Bool = false,
+    url: EndpointURL, authorization: Secret?, form: Secret?, allowHTTP: Bool = false,
     allowPrivateAddresses: Bool = false, deadline: Duration, bodyByteCountMax: Int = 1 << 20
   ) {
     self.url = url

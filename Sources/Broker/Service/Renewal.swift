@@ -82,7 +82,7 @@ struct Renewal: Sendable {
   private func exchange() async throws(TokenEndpointFailure) -> TokenResponse {
     let response: ProviderResponse
     do {
-      response = try await transport.post(request.http)
+      response = try await transport.send(request.http)
     } catch {
       throw .transient(.transport(error), retryAfter: nil)
     }

@@ -22,8 +22,9 @@ public enum AddressClass: Sendable {
     return forbiddenIPv4.contains { $0.contains(address) } ? .forbidden : .global
   }
 
-  /// Only 2000::/3 is given out as global unicast (RFC 4291 §2.4); the rest of the space is refused without a list:
-  /// `::1` aside, unspecified, IPv4-mapped and -compatible, NAT64 (RFC 6052), link-local, multicast.
+  /// Only 2000::/3 is given out as global unicast (IANA IPv6 Address Space); the rest is refused without a list, `::1` and
+  /// unique local addresses aside: unspecified, IPv4-compatible, NAT64 (RFC 6052), link-local, multicast. IPv4-mapped
+  /// addresses are IPv4 here already (`SocketAddress`).
   private static func ofIPv6(_ address: [UInt8]) -> AddressClass {
     if localIPv6.contains(where: { $0.contains(address) }) { return .local }
     guard globalIPv6.contains(address) else { return .forbidden }

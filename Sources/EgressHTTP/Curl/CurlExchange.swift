@@ -73,16 +73,14 @@ final class CurlExchange {
     let url = request.url
     let host = url.host.contains(":") ? "[\(url.host)]" : url.host
     text(CURLOPT_URL, "\(url.scheme.rawValue)://\(host):\(url.port)\(url.target)")
-    var fields = [
-      "Content-Type: application/x-www-form-urlencoded", "Accept: application/json",
-      // Removes the field: no provider needs to be asked before a short form.
-      "Expect:",
-    ]
+    var fields = ["Accept: application/json"]
+    // `Expect:` removes the field: no provider needs to be asked before a short form.
+    if request.form != nil { fields += ["Content-Type: application/x-www-form-urlencoded", "Expect:"] }
     if let authorization = request.authorization { fields.append("Authorization: \(authorization.exposedText)") }
     list(CURLOPT_HTTPHEADER, fields)
     text(CURLOPT_USERAGENT, "postern")
+    guard let form = request.form else { return number(CURLOPT_HTTPGET, 1) }
     number(CURLOPT_POST, 1)
-    let form = request.form.exposedBytes
     form.withUnsafeBytes { require(postern_curl_set_body(easy, $0.baseAddress, curl_off_t($0.count))) }
   }
 

@@ -33,7 +33,7 @@ final class ScriptedProvider: ProviderTransport {
     for thinker in thinkers { thinker.resume() }
   }
 
-  func post(_ request: ProviderRequest) async throws(TransportFailure) -> ProviderResponse {
+  func send(_ request: ProviderRequest) async throws(TransportFailure) -> ProviderResponse {
     let (number, answer) = state.withLock { state in
       state.requests.append(request)
       return (state.requests.count, state.script.isEmpty ? nil : state.script.removeFirst())

@@ -5,10 +5,11 @@ import Glibc
 
 @testable import EgressHTTP
 
-/// A client on a loop of its own, in an environment that tries to mislead it.
+/// A client on two loops of its own, in an environment that tries to mislead it.
 struct Egress {
   let client: EgressClient
   private let group: EventLoopGroup
+  var loops: [EventLoop] { group.loops }
 
   /// Once, before any client: names a proxy that is not there.
   private static let hostileEnvironment: Void = {
@@ -23,7 +24,7 @@ struct Egress {
     trustAnchors: String? = nil, limits: EgressLimits = EgressLimits(), _ body: (Egress) async throws -> Void
   ) async throws {
     _ = hostileEnvironment
-    let group = try EventLoopGroup(count: 1)
+    let group = try EventLoopGroup(count: 2)
     group.start()
     let client = EgressClient(
       loops: group.loops, pool: WorkerPool(), resolver: resolver ?? TableResolver(names: names),
@@ -43,12 +44,29 @@ struct Egress {
     _ url: String, authorization: String? = nil, form: String = "a=b", http: Bool = true, local: Bool = true,
     deadline: Duration = .seconds(20), bodyByteCountMax: Int = 1 << 20
   ) async -> Result<ProviderResponse, TransportFailure> {
+    await send(
+      url, authorization: authorization, form: form, http: http, local: local, deadline: deadline,
+      bodyByteCountMax: bodyByteCountMax)
+  }
+
+  func get(
+    _ url: String, authorization: String? = nil, http: Bool = true, local: Bool = true, bodyByteCountMax: Int = 1 << 20
+  ) async -> Result<ProviderResponse, TransportFailure> {
+    await send(
+      url, authorization: authorization, form: nil, http: http, local: local, deadline: .seconds(20),
+      bodyByteCountMax: bodyByteCountMax)
+  }
+
+  private func send(
+    _ url: String, authorization: String?, form: String?, http: Bool, local: Bool, deadline: Duration,
+    bodyByteCountMax: Int
+  ) async -> Result<ProviderResponse, TransportFailure> {
     guard let url = EndpointURL(url) else { preconditionFailure("not a URL: \(url)") }
     let request = ProviderRequest(
-      url: url, authorization: authorization.map { Secret($0) }, form: Secret(form), allowHTTP: http,
+      url: url, authorization: authorization.map { Secret($0) }, form: form.map { Secret($0) }, allowHTTP: http,
       allowPrivateAddresses: local, deadline: deadline, bodyByteCountMax: bodyByteCountMax)
     do throws(TransportFailure) {
-      return .success(try await client.post(request))
+      return .success(try await client.send(request))
     } catch {
       return .failure(error)
     }
