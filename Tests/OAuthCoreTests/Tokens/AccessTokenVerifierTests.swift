@@ -157,6 +157,18 @@ import Testing
     #expect(facts.expiresAt == server.clock.now + .seconds(600))
   }
 
+  @Test("A good tag is not enough: the secret must be the one that was recorded")
+  func anotherSecret() async throws {
+    let server = try await Fixture.server()
+    let response = await server.requestToken(
+      ["grant_type": "client_credentials"], as: Fixture.web.id, secret: Fixture.secret)
+    let token = try #require(response.accessToken)
+    let genuine = try #require(server.handles.parse(token, .accessToken))
+    let forged = server.handles.text(of: server.handles.make(.accessToken, locator: genuine.locator))
+    #expect(server.handles.parse(forged, .accessToken) != nil)
+    #expect(try await server.verifier.verify(Array(forged.utf8)) == nil)
+  }
+
   @Test("RFC 7517: after rotation the old key still verifies, and a removed one does not")
   func keyRotation() async throws {
     let ring = try KeyRing(active: "k", keys: [("k", Secret(bytes: SHA256.digest("k").bytes))])
