@@ -1,10 +1,10 @@
 """Drives the pages of a running Postern with Chromium, as a resource owner would.
 
-    browser_test.py BASE_URL --username alice --password-file FILE [--client-id printmypics] [--scope "photos.read ..."]
+    browser_test.py BASE_URL --password-file FILE [--username alice] [--client-id printmypics] [--callback-path PATH]
 
 Needs PyPI playwright and axe-playwright-python, and Chromium at /usr/bin/chromium (or --chromium). The client must have
-a redirect URI http://127.0.0.1/callback, on whose port RFC 8252 section 7.3 leaves us free. Every check is one line;
-the last line is `N passed, N failed`, and the exit status says whether any failed.
+a redirect URI at PATH on 127.0.0.1, on whose port RFC 8252 section 7.3 leaves us free: its server is here. Every check is
+one line; the last line is `N passed, N failed`, and the exit status says whether any failed.
 """
 
 import argparse
@@ -31,11 +31,12 @@ REQUIRED_FIELDS = {
 class Callback(http.server.BaseHTTPRequestHandler):
     """The client's redirect URI: remembers the query it was called with."""
 
+    path_of_client = ""
     queries = []
 
     def do_GET(self):
         path, _, query = self.path.partition("?")
-        if path == "/callback":
+        if path == Callback.path_of_client:
             Callback.queries.append(query)
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
@@ -214,6 +215,7 @@ def main():
     parser.add_argument("base", metavar="BASE_URL")
     parser.add_argument("--issuer", help="default: BASE_URL")
     parser.add_argument("--client-id", default="printmypics")
+    parser.add_argument("--callback-path", default="/printmypics/callback", help="as `postern dev` registers it")
     parser.add_argument("--narrow-scope", default="photos.read")
     parser.add_argument("--wide-scope", default="photos.read albums.list")
     parser.add_argument("--username", default="alice")
@@ -227,7 +229,8 @@ def main():
 
     client = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Callback)
     threading.Thread(target=client.serve_forever, daemon=True).start()
-    options.redirect_uri = f"http://127.0.0.1:{client.server_port}/callback"
+    Callback.path_of_client = options.callback_path
+    options.redirect_uri = f"http://127.0.0.1:{client.server_port}{options.callback_path}"
 
     check = Checks()
     with sync_playwright() as playwright:
