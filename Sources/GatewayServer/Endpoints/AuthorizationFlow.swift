@@ -42,8 +42,11 @@ public struct AuthorizationFlow: Sendable {
   }
 
   /// Goes on with a request that waited for this browser.
+  ///
+  /// - Throws: `requestExpired` when it is too old, or another browser's.
   func resume(_ sealed: String, _ browser: Browser, requestID: String?) async throws(PageRefusal) -> HTTPResponse {
-    try await show(await endpoint.resume(sealed, session: browser.session), browser, requestID: requestID)
+    _ = try open(sealed, browser)
+    return try await show(await endpoint.resume(sealed, session: browser.session), browser, requestID: requestID)
   }
 
   /// Sends the browser on to a page that resumes the request; after a form, so that reloading does not submit it again.

@@ -7,7 +7,7 @@ protocol Page: Sendable {
 }
 
 /// Every page of Postern, parsed once at start.
-public struct PageLibrary: Sendable {
+struct PageLibrary: Sendable {
   /// What every page shows.
   struct Site: Sendable {
     /// Whom the resource owner is talking to: host, and port if unusual, of the issuer.
@@ -24,7 +24,7 @@ public struct PageLibrary: Sendable {
   private let templates: MustacheLibrary
 
   /// - Parameter issuerHost: shown at the head of every page, so that a look-alike can be told apart.
-  public init(issuerHost: String) {
+  init(issuerHost: String) {
     site = Site(host: issuerHost)
     MustacheContentTypes.register(HTMLEscaping(), named: HTMLEscaping.name)
     let pages: [any Page.Type] = [SignInPage.self, ConsentPage.self, AccountPage.self, ErrorPage.self]

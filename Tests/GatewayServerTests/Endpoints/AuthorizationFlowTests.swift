@@ -171,6 +171,16 @@ struct AuthorizationFlowTests {
     #expect(browser.history.dropFirst().allSatisfy { $0.utf8.count < 8 * 1024 })
   }
 
+  @Test("a pending request that was left lying for half an hour is told to be started again")
+  func expiredRequest() async {
+    await browser.get(server.authorizationRequest())
+    await browser.signIn()
+    server.clock.advance(by: .seconds(30 * 60))
+    await browser.allow()
+    #expect(browser.response.status == 400 && browser.location == nil)
+    #expect(browser.page.contains("This sign-in has expired"))
+  }
+
   @Test("another account can be used without losing the request")
   func anotherAccount() async throws {
     await browser.get(server.authorizationRequest())
