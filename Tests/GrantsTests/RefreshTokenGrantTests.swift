@@ -136,6 +136,22 @@ import Testing
     #expect(await server.refresh(try #require(narrowed.refreshToken)).json["scope"] == "read write")
   }
 
+  @Test("What a client is no longer registered for is gone from its tokens", arguments: AccessTokenFormat.allCases)
+  func narrowedClient(_ format: AccessTokenFormat) async throws {
+    var web = Fixture.web
+    web.accessTokenFormat = format
+    let server = try await Fixture.server(clients: [web])
+    let first = await server.redeem(try await server.code(for: web, scope: "read write"))
+    let before = try #require(first.accessToken)
+    web.scopes = ["read"]
+    server.clients.set(web)
+    server.revocations.apply([.clientChanged(web.id)])
+    #expect(await server.introspect(before)["scope"] == "read")
+    let refreshed = await server.refresh(try #require(first.refreshToken))
+    #expect(refreshed.json["scope"] == "read")
+    #expect(await server.introspect(try #require(refreshed.accessToken))["scope"] == "read")
+  }
+
   @Test("A refresh keeps subject and sign-in time")
   func keepsAuthorization() async throws {
     let (server, _, token) = try await start()

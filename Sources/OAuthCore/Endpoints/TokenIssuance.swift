@@ -85,7 +85,9 @@ struct TokenIssuance: Sendable {
       grace: policy.refreshGrace, idleExpiresAt: now + policy.refreshIdle, now: now)
     switch try await asking({ () throws(StoreFailure) in try await store.refresh(use) }) {
     case .refused(let refusal): throw OAuthError(refusal)
-    case .refreshed(let authorization, let familyExpiresAt):
+    case .refreshed(var authorization, let familyExpiresAt):
+      // The client may have lost a scope since the family began; the verifier limits opaque tokens alike.
+      authorization.scope = authorization.scope.intersection(client.scopes)
       let expiresAt = min(expiresAt, familyExpiresAt)
       return IssuedTokens(
         authorization: authorization, locator: draft.locator, family: family,

@@ -41,24 +41,29 @@ public struct AccessTokenVerifier: Sendable {
       return HandleLayout.locatorAndHash(text, .accessToken)
     }
     guard let (locator, secretHash) = read,
-      let stored = try await store.accessToken(locator, at: clock.now), stored.secretHash == secretHash,
-      try await isEnabled(stored.authorization.client)
+      let stored = try await store.accessToken(locator, at: clock.now), stored.secretHash == secretHash
     else { return nil }
-    return TokenFacts(
+    let facts = TokenFacts(
       authorization: stored.authorization, family: stored.family, locator: locator, issuedAt: locator.createdAt,
       expiresAt: stored.expiresAt, secretHash: secretHash)
+    return try await limited(facts)
   }
 
-  private func isEnabled(_ client: ClientID) async throws(StoreFailure) -> Bool {
-    try await clients.client(client)?.isDisabled == false
+  /// The facts within what the client is registered for by now; nil when it is gone or disabled.
+  private func limited(_ facts: TokenFacts) async throws(StoreFailure) -> TokenFacts? {
+    guard let client = try await clients.client(facts.client), !client.isDisabled else { return nil }
+    var facts = facts
+    facts.authorization.scope = facts.scope.intersection(client.scopes)
+    return facts
   }
 
   // MARK: JWT
 
   private func verifyJWT(_ token: [UInt8]) async throws(StoreFailure) -> TokenFacts? {
-    guard let facts = signedFacts(token) else { return nil }
-    if revocations.mayHaveChanged(facts.client, since: facts.locator.createdAt), try await !isEnabled(facts.client) {
-      return nil
+    guard var facts = signedFacts(token) else { return nil }
+    if revocations.mayHaveChanged(facts.client, since: facts.locator.createdAt) {
+      guard let limited = try await limited(facts) else { return nil }
+      facts = limited
     }
     switch revocations.answer(token: facts.locator, family: facts.family) {
     case .clear: return facts
