@@ -28,9 +28,8 @@ public struct TokenEndpoint: Sendable {
     var event = AuditEvent(.tokenRefused, at: now, remoteAddress: request.remoteAddress)
     do throws(OAuthError) {
       let form = try request.form()
-      let grantType = try self.grantType(in: form)
-      event.grantType = grantType
-      let grant = try registry.grant(grantType)
+      let grant = try registry.grant(grantType(in: form))
+      event.grantType = grant.descriptor.grantType
       let parameters = try grant.descriptor.select(from: form)
 
       let client = try await authenticator.authenticate(request, form, at: now)
