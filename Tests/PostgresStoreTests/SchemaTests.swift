@@ -25,20 +25,6 @@ struct SchemaTests {
     #expect(applied == ["0001_initial.sql"])
   }
 
-  @Test("two instances that start together end up with one signing key")
-  func oneSigningKey() async throws {
-    try await withTwoInstances { first, second in
-      let answers = try await inParallel(40, first, second) { instance, number in
-        try await PostgresSigningKeyStore(pools: instance.pools, logger: silent).establish(
-          StoredSigningKey(
-            keyID: "key-\(number)", algorithm: "ES256", sealedPrivateKey: [1], createdAt: Grant.now))
-      }
-      #expect(Set(answers.map { $0.map(\.keyID) }).count == 1)
-      #expect(try await first.count("signing_key") == 1)
-      #expect(try await first.count("change_log") == 1)
-    }
-  }
-
   @Test("every table of things that expire has a default partition and no foreign key")
   func partitions() async throws {
     try await withInstance { instance in

@@ -15,6 +15,12 @@ public struct Maintenance: Sendable {
     public var dropped = 0
     /// Steps that failed or another instance was busy with; they come again with the next run.
     public var postponed = 0
+
+    public init(created: Int = 0, dropped: Int = 0, postponed: Int = 0) {
+      self.created = created
+      self.dropped = dropped
+      self.postponed = postponed
+    }
   }
 
   /// How often to run: often against the time that partitions are made ahead.

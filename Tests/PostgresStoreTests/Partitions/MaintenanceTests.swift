@@ -48,7 +48,9 @@ struct MaintenanceTests {
     }
   }
 
-  @Test("a row on its way to the default partition arrives, when its own partition is made meanwhile", arguments: [true, false])
+  @Test(
+    "a row on its way to the default partition arrives, when its own partition is made meanwhile",
+    arguments: [true, false])
   func overtaken(consuming: Bool) async throws {
     try await withInstance { instance in
       let issuance = consuming ? Grant().redemption() : Grant().clientCredentials()
@@ -131,6 +133,17 @@ struct MaintenanceTests {
       #expect(try await instance.count("access_token_default") == 1)
       _ = await instance.maintenance(Self.retention).run(at: Grant.now)
       #expect(try await instance.count("access_token_default") == 0)
+    }
+  }
+
+  @Test("while one instance maintains, another leaves it alone and comes again later")
+  func busy() async throws {
+    try await withTwoInstances { first, second in
+      let report = try await first.firstPool.transaction { connection throws(PostgresError) in
+        _ = try await connection.query(AdvisoryLock.take, [.int64(AdvisoryLock.partitions)])
+        return await second.loops[0].task { await second.maintenance(Self.retention).run(at: Grant.now) }.value
+      }
+      #expect(report == Maintenance.Report(postponed: PartitionedTable.all(Self.retention).count))
     }
   }
 

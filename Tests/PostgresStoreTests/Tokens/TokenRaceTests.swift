@@ -60,6 +60,16 @@ struct TokenRaceTests {
     }
   }
 
+  @Test("an artefact past its expiry is never won, since its first use may have been forgotten")
+  func expiredArtefact() async throws {
+    try await withInstance { instance in
+      let grant = Grant()
+      let outcome = try await instance.tokens.issue(grant.redemption(at: grant.code.expiresAt))
+      #expect(outcome == .alreadyUsed)
+      for table in ["once", "grant_family", "access_token"] { #expect(try await instance.count(table) == 0) }
+    }
+  }
+
   @Test("a refused refresh does not write the row, not even the same values again")
   func refusedRefreshWritesNothing() async throws {
     try await withInstance { instance in
