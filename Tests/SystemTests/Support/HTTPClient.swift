@@ -64,7 +64,7 @@ enum HTTPClient {
     guard connected == 0 else { throw NoAnswer(description: "connection refused") }
     var sent = 0
     while sent < bytes.count {
-      let count = bytes.withUnsafeBytes { Foundation.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL.rawValue)) }
+      let count = bytes.withUnsafeBytes { Foundation.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL)) }
       // The server may refuse and close before it has read everything; its answer is still to be read.
       guard count > 0 else { break }
       sent += count

@@ -20,7 +20,7 @@ final class PosternProcess: @unchecked Sendable {
     self.port = port
     self.adminPort = adminPort
     self.log = log
-    FileManager.default.createFile(atPath: log.path, contents: nil)
+    try Data().write(to: log)
     process.executableURL = Self.binary
     process.arguments = ["serve", "--config", configuration.path]
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
