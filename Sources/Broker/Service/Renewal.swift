@@ -27,6 +27,8 @@ struct Renewal: Sendable {
   let sleeper: any Sleeper
   let observer: any BrokerObserver
   let limits: BrokerLimits
+  /// Asked before each further wait for another instance; a process that ends does not wait for others.
+  let mayWait: @Sendable () -> Bool
 
   /// - Parameter known: when the credential we have is no longer sent; a stored one is adopted if it outlives that.
   func run(known: Timestamp?) async -> Outcome {
@@ -55,7 +57,7 @@ struct Renewal: Sendable {
       // Somebody committed in between: what they committed is read next.
       case .moved: break
       }
-      guard clock.now < giveUpAt else {
+      guard clock.now < giveUpAt, mayWait() else {
         observer.observe(.leaseWaitEnded, of: connection)
         return .waited(remaining: remaining)
       }

@@ -105,7 +105,8 @@ public final class ServiceCredentials: Sendable {
     }
   }
 
-  /// Starts nothing from now on, and returns when everything received is stored or given up.
+  /// Starts nothing from now on, and returns when everything received is stored or given up: after the deadline of one
+  /// provider call and a few tries to store at most.
   public func shutdown() async {
     let tasks = state.withLock { state in
       state.isShuttingDown = true
@@ -154,7 +155,7 @@ public final class ServiceCredentials: Sendable {
     let renewal = Renewal(
       connection: connection, request: TokenRequest(provider: provider, deadline: limits.providerDeadline),
       store: store, transport: transport, sealer: sealer, clock: clock, sleeper: sleeper, observer: observer,
-      limits: limits)
+      limits: limits, mayWait: { [self] in !state.withLock { $0.isShuttingDown } })
     switch await renewal.run(known: known) {
     case .adopted(let record, let generation):
       observer.observe(.adopted(generation: generation), of: connection)

@@ -313,6 +313,26 @@ struct ServiceCredentialsTests {
     #expect(provider.callCount == 1)
   }
 
+  @Test("Shutdown does not wait for the renewal of another instance")
+  func drainWithoutOthers() async throws {
+    let stuck = ScriptedProvider()
+    stuck.think()
+    let first = Instance(store: store, provider: stuck, time: time)
+    let late = Task { try await first.token() }
+    await eventually { stuck.callCount == 1 }
+    let second = instance()
+    let waiting = Task { await second.failure() }
+    await eventually { time.sleeperCount == 1 }
+    // A thousand turns are enough for `shutdown` to have said so.
+    let shutdown = Task { await second.credentials.shutdown() }
+    for _ in 0..<1000 { await Task.yield() }
+    time.advance(by: .seconds(1))
+    await shutdown.value
+    #expect(await waiting.value == .unavailable(retryAfter: .seconds(14)))
+    stuck.answer()
+    _ = try await late.value
+  }
+
   @Test("Shutdown gives up on a store that stays down after a few tries")
   func drainWithoutStore() async throws {
     store.isDown = true

@@ -19,7 +19,9 @@ final class ScriptedServer: Sendable {
   private struct State {
     var answers: [Answer]
     var requests: [String] = []
-    var connections: [Int32] = []
+    var connectionCount = 0
+    /// Every descriptor is closed by the thread that serves it: its number may be another's at once.
+    var openConnections: Set<Int32> = []
     var isStopped = false
   }
 
@@ -52,28 +54,39 @@ final class ScriptedServer: Sendable {
   }
 
   var requests: [String] { state.withLock { $0.requests } }
-  var connectionCount: Int { state.withLock { $0.connections.count } }
+  var connectionCount: Int { state.withLock { $0.connectionCount } }
 
   func stop() {
-    let connections = state.withLock { state in
+    state.withLock { state in
       state.isStopped = true
-      return state.connections
+      for connection in state.openConnections { shutdown(connection, Int32(SHUT_RDWR)) }
     }
+    // Ends `accept`, whose thread closes the descriptor.
     shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
-    for connection in connections { shutdown(connection, Int32(SHUT_RDWR)) }
   }
 
   private func accept() {
+    defer { close(listener) }
     while true {
       let connection = Glibc.accept(listener, nil, nil)
       guard connection >= 0 else { return }
       let isStopped = state.withLock { state in
-        state.connections.append(connection)
+        state.connectionCount += 1
+        state.openConnections.insert(connection)
         return state.isStopped
       }
-      if isStopped { return }
-      Thread.detachNewThread { [self] in serve(connection) }
+      if isStopped { return finish(connection) }
+      Thread.detachNewThread { [self] in
+        serve(connection)
+        finish(connection)
+      }
+    }
+  }
+
+  private func finish(_ connection: Int32) {
+    state.withLock { state in
+      state.openConnections.remove(connection)
+      _ = close(connection)
     }
   }
 
@@ -88,7 +101,6 @@ final class ScriptedServer: Sendable {
       case .bytes(let text): _ = send(connection, text)
       case .last(let text):
         _ = send(connection, text)
-        shutdown(connection, Int32(SHUT_RDWR))
         return
       case .endless(let start, let text):
         guard send(connection, start) else { return }
