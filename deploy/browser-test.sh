@@ -20,7 +20,7 @@ alive() { kill -0 "$1" 2>/dev/null; }
 stop_everything() {
   local status=$? tick postmaster
   trap - EXIT INT TERM
-  [ -z "$browser" ] || kill -TERM "$browser" 2>/dev/null || true
+  if [ -n "$browser" ] && kill -TERM "$browser" 2>/dev/null; then wait "$browser" || true; fi
   if [ -n "$server" ]; then
     kill -TERM "$server" 2>/dev/null || true
     for ((tick = 0; tick < 300; tick++)); do

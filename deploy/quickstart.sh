@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$root"
 
 need_build
+need curl # for the commands that it prints
 say "Building (the first build takes a few minutes)"
 swift build -c release --product postern --static-swift-stdlib
 exec "$(swift build -c release --static-swift-stdlib --show-bin-path)/postern" dev "$@"

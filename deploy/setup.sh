@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sourced by the other scripts: installs what a fresh Debian or Ubuntu machine lacks, as root or with sudo.
-# Defines `need PACKAGE…`, `say TEXT…` and $root, the project's folder.
+# Defines `need PACKAGE…`, `need_build`, `as_root COMMAND…`, `say TEXT…` and $root, the project's folder.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export root
@@ -18,17 +18,19 @@ as_root() {
 need() {
   local package missing=()
   for package in "$@"; do
-    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   say "Installing ${missing[*]}"
-  as_root apt-get update -qq
   # A system cluster is not wanted: Postern starts a private one.
-  if printf '%s\n' "${missing[@]}" | grep -qx postgresql && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+  if [[ " ${missing[*]} " == *" postgresql "* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
     as_root mkdir -p /etc/postgresql-common
     echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
   fi
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  # A new machine may be busy with upgrades of its own; nobody is there to answer questions.
+  local apt=(apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold)
+  as_root "${apt[@]}" update
+  as_root env DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null </dev/null
 }
 
 need_swift() {
@@ -41,5 +43,5 @@ need_swift() {
 # What building and running Postern takes: the C libraries with their headers, and PostgreSQL's programs.
 need_build() {
   need_swift
-  need pkg-config libpq-dev libcurl4-openssl-dev libssl-dev postgresql
+  need git pkg-config libpq-dev libcurl4-openssl-dev libssl-dev postgresql
 }

@@ -2,7 +2,7 @@
 
     browser_test.py BASE_URL --password-file FILE [--username alice] [--client-id printmypics] [--callback-path PATH]
 
-Needs PyPI playwright and axe-playwright-python, and Chromium at /usr/bin/chromium (or --chromium). The client must have
+Needs PyPI playwright and axe-playwright-python, and Chromium: the system's, or else Playwright's. The client must have
 a redirect URI at PATH on 127.0.0.1, on whose port RFC 8252 section 7.3 leaves us free: its server is here. Every check is
 one line; the last line is `N passed, N failed`, and the exit status says whether any failed.
 """
@@ -12,6 +12,8 @@ import base64
 import hashlib
 import http.server
 import secrets
+import shutil
+import signal
 import sys
 import threading
 import urllib.parse
@@ -220,7 +222,7 @@ def main():
     parser.add_argument("--wide-scope", default="photos.read albums.list")
     parser.add_argument("--username", default="alice")
     parser.add_argument("--password-file", required=True)
-    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    parser.add_argument("--chromium", default=shutil.which("chromium"))
     options = parser.parse_args()
     options.base = options.base.rstrip("/")
     options.issuer = options.issuer or options.base
@@ -232,6 +234,8 @@ def main():
     Callback.path_of_client = options.callback_path
     options.redirect_uri = f"http://127.0.0.1:{client.server_port}{options.callback_path}"
 
+    # Unwinds, so that the browser is closed as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     check = Checks()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
