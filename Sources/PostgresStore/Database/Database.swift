@@ -54,13 +54,16 @@ struct Database: Sendable {
 
 extension StoreFailure {
   /// The caller learns whether to try again; the operator learns the rest from the log, which holds no parameter
-  /// values.
+  /// values. A database that is gone is reported once by its connections, not by every statement that misses it.
   init(_ error: PostgresError, logger: Logger) {
     switch error {
     case .overloaded:
-      logger.warning("the database queue is full")
+      logger.debug("\(error.debugDescription)")
       self = .overloaded
-    case .unavailable, .timeout, .closed:
+    case .unavailable, .closed:
+      logger.debug("\(error.debugDescription)")
+      self = .unavailable
+    case .timeout:
       logger.warning("\(error.debugDescription)")
       self = .unavailable
     case .server, .decoding:

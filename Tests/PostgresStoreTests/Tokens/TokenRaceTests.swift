@@ -70,6 +70,24 @@ struct TokenRaceTests {
     }
   }
 
+  @Test("a retry that would make another successor, as after a key rotation, is refused and ends nothing")
+  func otherSuccessor() async throws {
+    try await withInstance { instance in
+      let grant = Grant()
+      _ = try await instance.tokens.issue(grant.redemption())
+      _ = try await instance.tokens.refresh(grant.use())
+      var retry = grant.use()
+      retry.successorHash = Grant.digest()
+      let outcome = try await instance.tokens.refresh(retry)
+      guard case .refused(.invalid) = outcome else {
+        Issue.record("a second successor: \(outcome)")
+        return
+      }
+      let family = try await instance.tokens.family(grant.family.locator)
+      #expect(family?.refreshHash == grant.successorHash && family?.isRevoked == false)
+    }
+  }
+
   @Test("a refused refresh does not write the row, not even the same values again")
   func refusedRefreshWritesNothing() async throws {
     try await withInstance { instance in
