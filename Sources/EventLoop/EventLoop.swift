@@ -4,7 +4,7 @@ import Synchronization
 
 /// One thread that waits for descriptors, timers and jobs, and is a Swift executor for the `async` code that starts on it.
 ///
-/// Order of one turn: events, timers, jobs, end-of-turn actions, wait. Nothing that runs on a loop may block.
+/// Order of one turn: what other threads handed over, events, timers, jobs, end-of-turn actions, wait. Nothing that runs on a loop may block.
 /// Everything except `execute`, `enqueue`, `task` and `stop` is called on the loop's own thread.
 public final class EventLoop: TaskExecutor, @unchecked Sendable {
   // SAFETY: stored state is touched on the loop's thread only (`assertInLoop`), except `inbox`, which is a mutex.
@@ -191,25 +191,29 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
       while true {
         let count = epoll_wait(epoll, events.baseAddress, Int32(capacity), waitMilliseconds())
         now = postern_monotonic_nanoseconds()
-        var mustDrain = false
+        // What other threads handed over comes first: a revocation must not be overtaken by the request after it.
+        let isStopping = wasWoken(events.baseAddress, count) && drainInbox()
         for position in 0..<max(0, Int(count)) {
           // SAFETY: the kernel filled `count` events of the buffer above.
           let event = events.baseAddress.unsafelyUnwrapped + position
           let data = postern_epoll_data(event)
-          if data == .max {
-            mustDrain = true
-          } else {
-            dispatch(data, Readiness(rawValue: event.pointee.events))
-          }
+          if data != .max { dispatch(data, Readiness(rawValue: event.pointee.events)) }
         }
         while let body = timers.popDue(at: now) { body() }
         runNextTurn()
-        let isStopping = mustDrain && drainInbox()
         runJobs()
         runEndOfTurn()
         if isStopping { return }
       }
     }
+  }
+
+  private func wasWoken(_ events: UnsafePointer<epoll_event>?, _ count: Int32) -> Bool {
+    for position in 0..<max(0, Int(count)) {
+      // SAFETY: the kernel filled `count` events of the caller's buffer.
+      if postern_epoll_data(events.unsafelyUnwrapped + position) == .max { return true }
+    }
+    return false
   }
 
   private func dispatch(_ data: UInt64, _ readiness: Readiness) {

@@ -50,13 +50,13 @@ extension SystemTests {
     let deployment = try Deployment()
     let proof = Browser.Proof()
     #expect(try deployment.postern("account", "create", "bob", "--password-stdin", input: "first password\n").status == 0)
-    var browser = Browser(port: deployment.port)
+    var browser = Browser(deployment)
     #expect(try browser.authorize(username: "bob", password: "first password", proof: proof).code != nil)
     #expect(try deployment.postern("account", "set-password", "bob", "--password-stdin", input: "second password\n").status == 0)
-    var again = Browser(port: deployment.port)
+    var again = Browser(deployment)
     #expect(try again.authorize(username: "bob", password: "second password", proof: proof).code != nil)
     #expect(try deployment.postern("account", "disable", "bob").status == 0)
-    var refused = Browser(port: deployment.port)
+    var refused = Browser(deployment)
     #expect(throws: Failure.self) { try refused.authorize(username: "bob", password: "second password", proof: proof) }
   }
 

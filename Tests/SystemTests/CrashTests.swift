@@ -59,7 +59,7 @@ extension SystemTests {
     let jwt = try #require(
       try HTTPClient.post(port: deployment.port, "/oauth/token", form: jwtForm).json["access_token"] as? String)
     let bearer = ["Authorization": "Bearer \(jwt)"]
-    #expect(try HTTPClient.get(port: deployment.port, "/photos/", fields: bearer).status == 200)
+    #expect(try HTTPClient.get(port: deployment.port, "/photos", fields: bearer).status == 200)
 
     try postgres.kill()
     let down = try HTTPClient.post(
@@ -67,7 +67,7 @@ extension SystemTests {
     #expect(down.status == 503)
     #expect(down.field("Retry-After") != nil)
     #expect(try HTTPClient.get(port: deployment.port, "/.well-known/oauth-authorization-server").status == 200)
-    #expect(try HTTPClient.get(port: deployment.port, "/photos/", fields: bearer).status == 200)
+    #expect(try HTTPClient.get(port: deployment.port, "/photos", fields: bearer).status == 200)
     #expect(try HTTPClient.post(port: deployment.port, "/oauth/token", form: jwtForm).status == 200)
 
     try postgres.startServer()

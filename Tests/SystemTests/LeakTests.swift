@@ -12,7 +12,7 @@ extension SystemTests {
     ]
 
     let proof = Browser.Proof()
-    var browser = Browser(port: deployment.port)
+    var browser = Browser(deployment)
     let code = try #require(try browser.authorize(password: deployment.password, proof: proof).code)
     secrets += browser.cookieValues + [code, proof.verifier]
     let first = try deployment.redeem(code, proof.verifier)
@@ -24,10 +24,10 @@ extension SystemTests {
     let jwtForm = [("grant_type", "client_credentials"), ("client_id", "jwt-report"), ("client_secret", deployment.serviceSecret)]
     secrets.append(try #require(
       try HTTPClient.post(port: deployment.port, "/oauth/token", form: jwtForm).json["access_token"] as? String))
-    let photos = try HTTPClient.get(port: deployment.port, "/photos/", fields: ["Authorization": "Bearer \(service)"])
+    let photos = try HTTPClient.get(port: deployment.port, "/photos", fields: ["Authorization": "Bearer \(service)"])
     #expect(photos.status == 200)
     // Mistakes carry secrets too: wrong places, wrong passwords.
-    _ = try HTTPClient.get(port: deployment.port, "/photos/?access_token=\(service)")
+    _ = try HTTPClient.get(port: deployment.port, "/photos?access_token=\(service)")
     _ = try HTTPClient.post(port: deployment.port, "/oauth/token?client_secret=\(deployment.serviceSecret)", form: [("grant_type", "client_credentials")])
     _ = try deployment.redeem(code, proof.verifier)
     let created = try deployment.postern("client", "create", "made-here", "--grant", "client_credentials", "--scope", "photos.read")

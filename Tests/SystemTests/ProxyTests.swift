@@ -9,7 +9,7 @@ extension SystemTests {
     let token = try deployment.serviceToken()
     let bearer = ["Authorization": "Bearer \(token)"]
 
-    let photos = try HTTPClient.get(port: deployment.port, "/photos/", fields: bearer)
+    let photos = try HTTPClient.get(port: deployment.port, "/photos", fields: bearer)
     #expect(photos.status == 200, "\(photos.text)")
     // Without a credential of its own the same upstream refuses: the caller's token did not reach it as a credential.
     #expect(try HTTPClient.get(port: deployment.port, "/plain/api/v1/photos", fields: bearer).status == 401)

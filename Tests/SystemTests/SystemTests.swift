@@ -15,7 +15,7 @@ extension Deployment {
 
   /// A code for PrintMyPics, by way of the pages.
   func newCode(_ proof: Browser.Proof, scope: String? = nil, port: Int? = nil) throws -> String {
-    var browser = Browser(port: port ?? self.port)
+    var browser = Browser(self, port: port)
     let redirect = try browser.authorize(password: password, proof: proof, scope: scope)
     guard let code = redirect.code else { throw Failure(description: "no code in \(redirect.location)") }
     return code

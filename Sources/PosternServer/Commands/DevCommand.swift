@@ -1,8 +1,12 @@
 import ArgumentParser
+import CloudVaultDemo
 import Configuration
+import Cryptography
+import EgressHTTP
 import EventLoop
 import Glibc
 import LocalPostgres
+import OAuthCore
 
 struct DevCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -36,13 +40,19 @@ struct DevCommand: AsyncParsableCommand {
     let group = try EventLoopGroup(count: 1)
     group.start()
     defer { group.stop() }
+    let egress = EgressClient(loops: group.loops, pool: WorkerPool())
+    let printMyPics = PrintMyPics(
+      client: DemoClient(
+        issuer: home.issuer, id: ClientID("printmypics"), secret: home.printMyPicsSecret, redirectURI: home.redirectURI),
+      transport: egress, clock: SystemClock(), random: SystemRandom())
     let cloudVault = try await CloudVaultServer.start(
       on: ListenAddress(host: "127.0.0.1", port: UInt16(clamping: cloudVaultPort)), secret: home.cloudVaultSecret,
-      loop: group.loops[0])
+      printMyPics: printMyPics, loop: group.loops[0])
     try await Server(configuration, grants: PosternCommand.pluggedInGrants).run(until: signals.requests()) {
       Self.say(DevGuide(home: home).text)
     }
     await cloudVault.stop()
+    await egress.shutdown()
   }
 
   private static func absolute(_ path: String) throws -> String {

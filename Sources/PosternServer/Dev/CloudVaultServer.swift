@@ -6,20 +6,24 @@ import EventLoop
 import GatewayServer
 import OAuthCore
 
-/// The demo upstream on an address of its own.
+/// The demo upstream on an address of its own; in `postern dev` with the demo client beside it.
 struct CloudVaultServer {
   private let plane: ProxyPlane
 
   /// - Parameter secret: what Postern authenticates with at CloudVault's token endpoint, as client `postern`.
-  static func start(on address: ListenAddress, secret: Secret, loop: EventLoop) async throws -> CloudVaultServer {
+  static func start(
+    on address: ListenAddress, secret: Secret, printMyPics: PrintMyPics? = nil, loop: EventLoop
+  ) async throws -> CloudVaultServer {
     let vault = CloudVault(client: ClientID("postern"), secret: secret, clock: SystemClock(), random: SystemRandom())
+    var endpoints = vault.endpoints
+    printMyPics?.add(to: &endpoints)
     let engine = await loop.task {
       Engine(
         loop: loop, endpoints: EndpointTable(),
         ports: Engine.Ports(verifier: NoTokens(), freshness: AlwaysFresh(), credentials: NoCredentials()))
     }.value
     let plane = ProxyPlane(engines: [engine])
-    try await plane.listen(on: address, serving: .endpoints(vault.endpoints))
+    try await plane.listen(on: address, serving: .endpoints(endpoints))
     return CloudVaultServer(plane: plane)
   }
 

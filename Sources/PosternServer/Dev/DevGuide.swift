@@ -4,10 +4,6 @@ import Cryptography
 struct DevGuide {
   let home: DevHome
 
-  /// A fixed PKCE pair, so that the printed commands fit each other. Source: RFC 7636 appendix B.
-  private static let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-  private static let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-
   var text: String {
     let issuer = home.issuer
     return """
@@ -24,15 +20,10 @@ struct DevGuide {
          TOKEN=$(curl -s -u nightly-report:\(home.serviceSecret.exposedText) -d grant_type=client_credentials \(issuer)/oauth/token | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
          curl -s -H "Authorization: Bearer $TOKEN" \(issuer)/photos
 
-      3. PrintMyPics asks Alice: open this in a browser, sign in as alice with the password \(home.alicePassword.exposedText), and allow it:
+      3. The whole story: open this in a browser, and sign in as alice with the password \(home.alicePassword.exposedText):
 
-         \(authorizeURL)
+         \(home.printMyPics)
 
       """
-  }
-
-  private var authorizeURL: String {
-    "\(home.issuer)/oauth/authorize?response_type=code&client_id=printmypics&scope=photos.read"
-      + "&redirect_uri=\(home.redirectURI)&state=compare-me&code_challenge=\(Self.challenge)&code_challenge_method=S256"
   }
 }

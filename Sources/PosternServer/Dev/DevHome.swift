@@ -1,3 +1,4 @@
+import CloudVaultDemo
 import Cryptography
 import Glibc
 
@@ -22,7 +23,8 @@ struct DevHome {
 
   var configurationPath: String { "\(directory)/postern.yaml" }
   var issuer: String { "http://127.0.0.1:\(ports.postern)" }
-  var redirectURI: String { "http://127.0.0.1:\(ports.cloudVault)/printmypics/callback" }
+  var printMyPics: String { "http://127.0.0.1:\(ports.cloudVault)\(PrintMyPics.homePath)" }
+  var redirectURI: String { "http://127.0.0.1:\(ports.cloudVault)\(PrintMyPics.callbackPath)" }
 
   init(directory: String, ports: Ports, databaseURI: String) throws {
     self.directory = directory

@@ -51,8 +51,10 @@ final class Server: Sendable {
 
     // The token plane.
     let signingKeys = try await loadSigningKeys(stores, on: loops[0], clock: clock)
+    let changes = ChangeRelay()
     let tokenPlane = try TokenPlane(
-      configuration, grants: grants, stores: stores, signingKeys: signingKeys, workers: workers, clock: clock)
+      configuration, grants: grants, stores: stores, signingKeys: signingKeys, changes: changes, workers: workers,
+      clock: clock)
 
     // The broker and the proxy plane.
     let egress = EgressClient(loops: loops, pool: workers)
@@ -60,15 +62,14 @@ final class Server: Sendable {
       providers: configuration.providers, store: stores.connections, transport: egress, keyRing: configuration.keys,
       clock: clock, random: SystemRandom(), sleeper: LoopSleeper(loop: loops[0]), executor: loops[0],
       observer: LoggedBroker())
-    let relay = ChangeRelay()
     let feed = ChangeListener(
-      loop: loops[0], pool: pools[0], configuration: database, observers: tokenPlane.observers + [relay], logger: logger)
+      loop: loops[0], pool: pools[0], configuration: database, observers: [changes], logger: logger)
     let proxyPlane = await ProxyPlane.make(
       on: loops, configuration, endpoints: tokenPlane.endpoints,
       ports: Engine.Ports(
         verifier: tokenPlane.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials),
       accessLog: logger.logLevel <= .info ? STDERR_FILENO : nil)
-    relay.connect(to: proxyPlane)
+    changes.add([proxyPlane])
     loops[0].execute { feed.start() }
     let resolution = await resolveUpstreams(for: proxyPlane, workers: workers, on: loops[0])
 
@@ -183,15 +184,6 @@ final class Server: Sendable {
     table.add("/metrics", MetricsEndpoint { await plane.counters().exposition })
     return table
   }
-}
-
-/// Passes changes on to the engines, which are made after the feed that they depend on.
-private final class ChangeRelay: ChangeObserver {
-  private let target = Mutex<ProxyPlane?>(nil)
-
-  func connect(to plane: ProxyPlane) { target.withLock { $0 = plane } }
-  func apply(_ changes: [Change]) { target.withLock { $0 }?.apply(changes) }
-  func forgetEverything() { target.withLock { $0 }?.forgetEverything() }
 }
 
 extension Retention {

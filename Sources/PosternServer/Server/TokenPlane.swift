@@ -11,12 +11,11 @@ import ReverseProxy
 struct TokenPlane: Sendable {
   let endpoints: EndpointTable
   let verifier: AccessTokenVerifier
-  /// Who has to hear of changes so that nothing outdated is believed.
-  let observers: [any ChangeObserver]
 
+  /// - Parameter changes: gets whoever has to hear of changes so that nothing outdated is believed.
   init(
     _ configuration: Configuration, grants plugged: [any GrantHandler], stores: Stores, signingKeys: SigningKeys,
-    workers: WorkerPool, clock: any WallClock
+    changes: ChangeRelay, workers: WorkerPool, clock: any WallClock
   ) throws(GrantRegistry.Mistake) {
     let issuer = configuration.issuer.description
     let random = SystemRandom()
@@ -28,24 +27,25 @@ struct TokenPlane: Sendable {
     let accounts = LayeredAccountDirectory(configured: configuration.accounts, database: stores.accounts)
     let revocations = RevocationSet(clock: clock)
     let reload = SigningKeyReload(keys: signingKeys, store: stores.signingKeys, ring: configuration.keys)
-    observers = [clients, revocations, reload]
+    changes.add([clients, revocations, reload])
+    let tokens = AnnouncingTokenStore(base: stores.tokens, observer: changes)
 
     let available = BuiltInGrants.handlers(ring: configuration.keys, handles: handles) + plugged
     let registry = try GrantRegistry(available.filter { configuration.grants.contains($0.descriptor.grantType) })
     let authenticator = ClientAuthenticator(clients: clients, secrets: secrets, limiter: limiter)
     let verifier = AccessTokenVerifier(
-      issuer: issuer, handles: handles, store: stores.tokens, clients: clients, signingKeys: signingKeys,
+      issuer: issuer, handles: handles, store: tokens, clients: clients, signingKeys: signingKeys,
       revocations: revocations, clock: clock)
     self.verifier = verifier
 
     let token = TokenEndpoint(
-      registry: registry, authenticator: authenticator, store: stores.tokens,
+      registry: registry, authenticator: authenticator, store: tokens,
       accessTokens: AccessTokenIssuer(issuer: issuer, handles: handles, signingKeys: signingKeys), handles: handles,
       policy: TokenPolicy(issuer: issuer, configuration.tokens), audit: audit, clock: clock)
     let introspection = IntrospectionEndpoint(
-      authenticator: authenticator, verifier: verifier, handles: handles, store: stores.tokens, issuer: issuer, clock: clock)
+      authenticator: authenticator, verifier: verifier, handles: handles, store: tokens, issuer: issuer, clock: clock)
     let revocation = RevocationEndpoint(
-      authenticator: authenticator, verifier: verifier, handles: handles, store: stores.tokens, audit: audit, clock: clock)
+      authenticator: authenticator, verifier: verifier, handles: handles, store: tokens, audit: audit, clock: clock)
     let metadata = MetadataDocument(issuer: issuer, registry: registry, scopes: configuration.scopes.map(\.scope))
     let keys = JWKSDocument(keys: signingKeys)
 
@@ -76,7 +76,7 @@ struct TokenPlane: Sendable {
     table.add(
       "/account",
       AccountEndpoint(
-        gate: gate, clients: clients, consents: stores.consents, tokens: stores.tokens, scopes: scopes, clock: clock))
+        gate: gate, clients: clients, consents: stores.consents, tokens: tokens, scopes: scopes, clock: clock))
     endpoints = table
   }
 }

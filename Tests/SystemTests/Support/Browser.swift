@@ -3,10 +3,16 @@ import Foundation
 
 /// Alice's browser: keeps cookies, follows redirects within Postern, fills in the forms of its pages.
 struct Browser {
+  /// The instance that is visited.
   let port: Int
+  /// What the address bar shows: the issuer, whichever instance a load balancer picks.
+  let origin: String
   private var cookies: [String: String] = [:]
 
-  init(port: Int) { self.port = port }
+  init(_ deployment: Deployment, port: Int? = nil) {
+    self.port = port ?? deployment.port
+    origin = "http://127.0.0.1:\(deployment.port)"
+  }
 
   /// What the client gets back.
   struct Redirect {
@@ -54,7 +60,7 @@ struct Browser {
 
   mutating func visit(_ method: String, _ target: String, form: [(String, String)] = []) throws -> Answer {
     var fields = ["Cookie": cookies.map { "\($0)=\($1)" }.joined(separator: "; ")]
-    if method == "POST" { fields["Origin"] = "http://127.0.0.1:\(port)" }
+    if method == "POST" { fields["Origin"] = origin }
     let answer = method == "POST"
       ? try HTTPClient.post(port: port, target, form: form, fields: fields)
       : try HTTPClient.get(port: port, target, fields: fields)
