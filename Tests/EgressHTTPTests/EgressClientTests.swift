@@ -138,10 +138,10 @@ struct EgressClientTests {
 
   @Test("Nobody listening, and a name that nobody knows")
   func unreachable() async throws {
-    let server = try ScriptedServer(.silence)
-    server.stop()
+    let (descriptor, port) = try ScriptedServer.bindLoopback()
+    defer { close(descriptor) }
     try await Egress.run { egress in
-      #expect(await egress.post("http://provider.test:\(server.port)/").failure == .connect)
+      #expect(await egress.post("http://provider.test:\(port)/").failure == .connect)
       #expect(await egress.post("http://nobody.test/").failure == .resolution)
     }
   }

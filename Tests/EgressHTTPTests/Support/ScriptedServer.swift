@@ -36,21 +36,24 @@ final class ScriptedServer: Sendable {
   init(greeting: String = "", _ answers: Answer...) throws {
     self.greeting = greeting
     state = Mutex(State(answers: answers))
-    listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    (listener, port) = try Self.bindLoopback()
+    guard listen(listener, 128) == 0 else { throw SystemCallError("listen") }
+    Thread.detachNewThread { [self] in accept() }
+  }
+
+  /// A socket on a free port, which nobody else gets while it is open; connections to it are refused until it listens.
+  static func bindLoopback() throws -> (descriptor: Int32, port: UInt16) {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    let listener = listener
     let bound = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(listener, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
       }
     }
-    guard bound == 0, listen(listener, 128) == 0, let local = Socket.localAddress(listener) else {
-      throw SystemCallError("listen")
-    }
-    port = local.port
-    Thread.detachNewThread { [self] in accept() }
+    guard bound == 0, let local = Socket.localAddress(descriptor) else { throw SystemCallError("bind") }
+    return (descriptor, local.port)
   }
 
   var requests: [String] { state.withLock { $0.requests } }
