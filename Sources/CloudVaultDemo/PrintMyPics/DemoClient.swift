@@ -1,0 +1,34 @@
+import Cryptography
+import OAuthCore
+
+/// What PrintMyPics and Postern have agreed on: the registration, and where Postern is.
+public struct DemoClient: Sendable {
+  /// Postern's issuer identifier; browsers and PrintMyPics's server reach it by the same name.
+  let issuer: String
+  let id: ClientID
+  let secret: Secret
+  /// Ends in `PrintMyPics.callbackPath`.
+  let redirectURI: String
+
+  let scope: ScopeSet = ["photos.read"]
+
+  public init(issuer: String, id: ClientID, secret: Secret, redirectURI: String) {
+    precondition(redirectURI.hasSuffix(PrintMyPics.callbackPath), "answers would arrive where nobody reads them")
+    self.issuer = issuer
+    self.id = id
+    self.secret = secret
+    self.redirectURI = redirectURI
+  }
+
+  var authorizationEndpoint: String { issuer + "/oauth/authorize" }
+  var tokenEndpoint: String { issuer + "/oauth/token" }
+  var revocationEndpoint: String { issuer + "/oauth/revoke" }
+  /// A route of Postern's gateway, with CloudVault behind it.
+  var photos: String { issuer + "/photos" }
+
+  /// Identifier and secret are form-encoded before they are joined. Source: RFC 6749 §2.3.1.
+  var basicAuthorization: Secret {
+    let pair = PercentEncoding.encode(id.rawValue) + ":" + PercentEncoding.encode(secret.exposedText)
+    return Secret("Basic " + Base64.encode(Array(pair.utf8)))
+  }
+}
