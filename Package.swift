@@ -102,6 +102,9 @@ let package = Package(
         "PosternTesting", "ReverseProxy",
       ]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Broker", "Configuration", "Cryptography", "OAuthCore", "ReverseProxy"]),
+    .testTarget(
+      name: "CloudVaultDemoTests",
+      dependencies: ["Broker", "CloudVaultDemo", "Cryptography", "EgressHTTP", "GatewayServer", "HTTPWire", "JSON", "OAuthCore"]),
     .testTarget(name: "SystemTests", dependencies: ["Cryptography", "LocalPostgres", "custom-grant-server", "postern"]),
   ],
   swiftLanguageModes: [.v6]

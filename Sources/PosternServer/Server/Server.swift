@@ -33,7 +33,9 @@ final class Server: Sendable {
   /// - Parameter onReady: called once, when everything listens.
   func run(until requests: AsyncStream<SignalWaiter.Request>, onReady: () -> Void) async throws {
     let clock = SystemClock()
+    // Two pools: name servers that hang must not keep people from signing in.
     let workers = WorkerPool()
+    let resolvers = WorkerPool(threads: 4)
     let group = try EventLoopGroup(count: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     group.start()
     defer { group.stop() }
@@ -57,7 +59,7 @@ final class Server: Sendable {
       clock: clock)
 
     // The broker and the proxy plane.
-    let egress = EgressClient(loops: loops, pool: workers)
+    let egress = EgressClient(loops: loops, pool: resolvers)
     let credentials = ServiceCredentials(
       providers: configuration.providers, store: stores.connections, transport: egress, keyRing: configuration.keys,
       clock: clock, random: SystemRandom(), sleeper: LoopSleeper(loop: loops[0]), executor: loops[0],
@@ -71,7 +73,7 @@ final class Server: Sendable {
       accessLog: logger.logLevel <= .info ? STDERR_FILENO : nil)
     changes.add([proxyPlane])
     loops[0].execute { feed.start() }
-    let resolution = await resolveUpstreams(for: proxyPlane, workers: workers, on: loops[0])
+    let resolution = await resolveUpstreams(for: proxyPlane, workers: resolvers, on: loops[0])
 
     // The doors.
     for listener in configuration.listeners { try await proxyPlane.listen(on: listener) }
