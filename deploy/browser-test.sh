@@ -16,9 +16,9 @@ browser=
 
 alive() { kill -0 "$1" 2>/dev/null; }
 
-# Ctrl-C for Postern, which stops its PostgreSQL; what does not go by itself is killed.
+# Postern ends in order and stops its PostgreSQL, which is a test, too; what does not go by itself is killed.
 stop_everything() {
-  local status=$? tick postmaster
+  local status=$? ended=0 tick postmaster
   trap - EXIT INT TERM
   if [ -n "$browser" ] && kill -TERM "$browser" 2>/dev/null; then wait "$browser" || true; fi
   if [ -n "$server" ]; then
@@ -27,14 +27,14 @@ stop_everything() {
       alive "$server" || break
       sleep 0.1
     done
-    if alive "$server"; then
-      echo "postern dev did not stop within 30 s" >&2
-      kill -KILL "$server" || true
-      [ "$status" != 0 ] || status=1
+    kill -KILL "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || ended=$?
+    if postmaster=$(head -n 1 "$home/postgres/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$postmaster"; then ended=1; fi
+    if [ "$status" = 0 ] && [ "$ended" != 0 ]; then
+      echo "FAIL  SIGTERM ends postern dev within 30 s, in order, with its PostgreSQL (exit status $ended)"
+      status=1
     fi
-    wait "$server" 2>/dev/null || true
   fi
-  if postmaster=$(head -n 1 "$home/postgres/data/postmaster.pid" 2>/dev/null); then kill -QUIT "$postmaster" || true; fi
   if [ "$status" != 0 ]; then
     echo "The server's log:" >&2
     tail -n 40 "$work/log" >&2 || true

@@ -4,10 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 mkdir -p secrets
+chmod 700 secrets
 cd secrets
 
 random() { head -c "$1" /dev/urandom | base64 -w0 | tr '+/' '-_' | tr -d '='; }
-# The container's user is not the host's: the files are readable, their folder is the fence.
+# The containers' user is not the host's, so the files are readable; their folder is the fence.
 make_secret() { [ -s "$1" ] || { printf '%s' "$2" >"$1.tmp" && mv "$1.tmp" "$1"; }; }
 
 make_secret postgres_password "$(random 24)"
@@ -28,6 +29,5 @@ PYTHON
   )
   make_secret alice_password_hash "$hash"
 fi
-chmod 755 .
 chmod 644 ./*
 echo "Secrets are in deploy/compose/secrets; sign in as alice with the password in alice_password."
