@@ -53,7 +53,7 @@ public struct Channel: ~Copyable {
   /// Reads once.
   public mutating func receive(into buffer: UnsafeMutableRawBufferPointer) -> Received {
     while true {
-      let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+      let count = postern_recv(descriptor, buffer.baseAddress, buffer.count)
       if count > 0 {
         // A short read emptied the socket, unless an end follows: saves the call that would say EAGAIN.
         if count < buffer.count, !isPeerClosed { isReadable = false }
@@ -97,7 +97,7 @@ public struct Channel: ~Copyable {
   private mutating func transmit(_ bytes: UnsafeRawBufferPointer) -> Int? {
     var sent = 0
     while sent < bytes.count {
-      let count = Glibc.send(descriptor, bytes.baseAddress.map { $0 + sent }, bytes.count &- sent, Int32(MSG_NOSIGNAL))
+      let count = postern_send(descriptor, bytes.baseAddress.map { $0 + sent }, bytes.count &- sent)
       if count >= 0 {
         sent &+= count
         continue

@@ -27,7 +27,7 @@ extension ClientConnection {
 
   private func route(_ path: Span<UInt8>, _ bytes: Span<UInt8>, canonical: CanonicalPath?) -> Int {
     let routes = engine.routes
-    let match = routes.table.match(
+    let match = routes.match(
       method: bytes.extracting(scanner.head.method.range), host: bytes.extracting(scanner.head.authority.range), path: path)
     switch match {
     case .route(let index):

@@ -56,7 +56,7 @@ final class ClientConnection: ReadinessHandler {
     channel = Channel(descriptor: descriptor, isWritable: true, pool: engine.pool)
     exchange = Exchange(engine)
     deadline = engine.deadline(after: engine.waits.header)
-    exchange.client = self
+    exchange.attach(to: self)
     do {
       try channel.register(on: engine.loop, handler: self)
     } catch {

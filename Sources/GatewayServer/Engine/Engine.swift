@@ -66,6 +66,7 @@ public final class Engine: @unchecked Sendable {
   private var wallOffset: Int64 = 0
   private var drained: [() -> Void] = []
   private var hasStopped = false
+  private var departed: [AnyObject] = []
 
   /// Bytes read at once.
   private static let scratchBytes = 64 << 10
@@ -208,6 +209,7 @@ public final class Engine: @unchecked Sendable {
   var mayAccept: Bool { clients.count < limits.clientConnections }
 
   func remove(_ client: ClientConnection) {
+    keepUntilEndOfTurn(client)
     let last = clients.removeLast()
     if last !== client {
       clients[client.position] = last
@@ -224,11 +226,18 @@ public final class Engine: @unchecked Sendable {
   }
 
   func remove(_ connection: UpstreamConnection) {
+    keepUntilEndOfTurn(connection)
     let last = upstreams.removeLast()
     if last !== connection {
       upstreams[connection.position] = last
       last.position = connection.position
     }
+  }
+
+  /// Connections refer to each other without counting; one that closes stays whole until nobody can be inside it.
+  private func keepUntilEndOfTurn(_ connection: AnyObject) {
+    if departed.isEmpty { loop.atEndOfTurn { self.departed.removeAll(keepingCapacity: true) } }
+    departed.append(connection)
   }
 
   // MARK: Time

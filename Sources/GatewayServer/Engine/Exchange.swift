@@ -6,8 +6,8 @@ import ReverseProxy
 /// One request and its response, between a client connection and an upstream connection. Knows neither sockets nor framing
 /// of its own; reused for the next request of its connection.
 final class Exchange {
-  // SAFETY: the client connection owns its exchange, and abandons it before it goes.
-  unowned(unsafe) var client: ClientConnection!
+  // SAFETY: the client connection owns its exchange, and the engine keeps closed connections until the end of the turn.
+  private var clientReference: Unmanaged<ClientConnection>?
   let engine: Engine
 
   private(set) var method = MethodKind.get
@@ -19,7 +19,8 @@ final class Exchange {
   private(set) var startedAt: Int64 = 0
 
   var route: LoopRoute?
-  private var upstream: UpstreamConnection?
+  // SAFETY: set to nil before the connection is closed, which the engine holds until then.
+  private unowned(unsafe) var upstream: UpstreamConnection?
   /// Head and first body bytes as sent, until the response begins: for the one retry.
   private var request: ByteQueue
   private var isReplayable = false
@@ -43,6 +44,15 @@ final class Exchange {
     logLine = ByteQueue(pool: engine.pool)
   }
 
+  func attach(to client: ClientConnection) { clientReference = .passUnretained(client) }
+
+  /// The connection whose exchange this is, without counting a reference: it outlives every call made through it.
+  @inline(__always)
+  func withClient<Result>(_ body: (ClientConnection) -> Result) -> Result {
+    guard let clientReference else { preconditionFailure("an exchange belongs to a connection") }
+    return clientReference._withUnsafeGuaranteedRef(body)
+  }
+
   // MARK: Begin
 
   func begin(_ head: RequestHead, _ bytes: Span<UInt8>) {
@@ -59,7 +69,7 @@ final class Exchange {
     responseBytes = 0
     if engine.isLogging {
       AccessLog.begin(
-        &logLine, id: requestID, unixMilliseconds: engine.wallNow.microseconds / 1000, client: client.address,
+        &logLine, id: requestID, unixMilliseconds: engine.wallNow.microseconds / 1000, client: withClient { $0.address },
         method: bytes.extracting(head.method.range), path: bytes.extracting(head.path.range))
     }
   }
@@ -74,7 +84,7 @@ final class Exchange {
     startedAt = engine.loop.now
     if engine.isLogging {
       AccessLog.begin(
-        &logLine, id: requestID, unixMilliseconds: engine.wallNow.microseconds / 1000, client: client.address,
+        &logLine, id: requestID, unixMilliseconds: engine.wallNow.microseconds / 1000, client: withClient { $0.address },
         method: "".utf8.span, path: "".utf8.span)
     }
   }
@@ -126,7 +136,7 @@ final class Exchange {
     }
     request.append(server.hostLine)
     request.append(credential)
-    request.append(client.forwardedLines)
+    withClient { request.append($0.forwardedLines) }
     if !head.authority.isEmpty {
       request.append("X-Forwarded-Host: ")
       request.append(bytes.extracting(head.authority.range))
@@ -164,7 +174,7 @@ final class Exchange {
       }
     } catch {
       engine.count { $0.upstreamErrors += 1 }
-      client.fail(error)
+      withClient { $0.fail(error) }
     }
   }
 
@@ -180,7 +190,7 @@ final class Exchange {
     self.upstream = nil
     upstream.close()
     engine.count { $0.upstreamErrors += 1 }
-    if hasBegunResponse { client.truncate() } else { client.fail(.connectionTerminated) }
+    withClient { if hasBegunResponse { $0.truncate() } else { $0.fail(.connectionTerminated) } }
   }
 
   // MARK: Towards the client
@@ -192,7 +202,7 @@ final class Exchange {
     engine.outgoing.clearKeepingMemory()
     append(head, bytes, to: &engine.outgoing)
     engine.outgoing.append("\r\n")
-    return client.send(engine.outgoing.readable)
+    return withClient { $0.send(engine.outgoing.readable) }
   }
 
   /// Writes the final head for the client.
@@ -228,13 +238,13 @@ final class Exchange {
   func sendOutgoing() -> Bool {
     let bytes = engine.outgoing.readable
     responseBytes &+= UInt64(bytes.count)
-    return bytes.isEmpty || client.send(bytes)
+    return bytes.isEmpty || withClient { $0.send(bytes) }
   }
 
   /// - Returns: false when the client is gone.
   func sendContent(_ bytes: Span<UInt8>) -> Bool {
     responseBytes &+= UInt64(bytes.count)
-    return bytes.withUnsafeBytes { client.send($0) }
+    return bytes.withUnsafeBytes { content in withClient { $0.send(content) } }
   }
 
   /// One of Postern's own responses was written in place of an upstream's.
@@ -249,7 +259,7 @@ final class Exchange {
   /// The upstream's response went out as a whole.
   func isComplete() {
     upstream = nil
-    client.responseIsComplete()
+    withClient { $0.responseIsComplete() }
   }
 
   /// The upstream connection is closed and let us down.
@@ -257,7 +267,7 @@ final class Exchange {
     upstream = nil
     if hasBegunResponse {
       engine.count { $0.truncatedResponses += 1 }
-      return client.truncate()
+      return withClient { $0.truncate() }
     }
     // A pooled connection that its server closed just now says nothing about the server. Source: RFC 9110 §9.2.2.
     let isStale = connection.wasReused && error == .connectionTerminated
@@ -267,14 +277,14 @@ final class Exchange {
       return dispatchAnew(to: connection.server)
     }
     engine.count { $0.upstreamErrors += 1 }
-    client.fail(error)
-    client.pump()
+    withClient { $0.fail(error) }
+    withClient { $0.pump() }
   }
 
   /// The client cannot be written to any more.
   func clientIsGone() {
     abandonUpstream()
-    client.close()
+    withClient { $0.close() }
   }
 
   /// Breaks the upstream exchange off.
@@ -283,6 +293,9 @@ final class Exchange {
     self.upstream = nil
     upstream.close()
   }
+
+  /// Whether the client takes more of the response.
+  var clientTakesMore: Bool { withClient { $0.hasRoom } }
 
   /// The client took what waited: the upstream may be read again.
   func clientHasRoom() { upstream?.pump() }

@@ -30,12 +30,16 @@ final class LoopRoute {
 
 /// A snapshot as one loop serves it.
 final class LoopRoutes {
-  let table: RouteTable
+  private let table: RouteTable
   let routes: [LoopRoute]
 
   init(table: RouteTable, routes: [LoopRoute]) {
     self.table = table
     self.routes = routes
+  }
+
+  func match(method: Span<UInt8>, host: Span<UInt8>, path: Span<UInt8>) -> RouteMatch {
+    table.match(method: method, host: host, path: path)
   }
 }
 

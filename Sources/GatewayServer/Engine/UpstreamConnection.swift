@@ -9,7 +9,8 @@ final class UpstreamConnection: ReadinessHandler {
   let engine: Engine
   let server: UpstreamServer
   private(set) var channel: Channel
-  private(set) var exchange: Exchange?
+  // SAFETY: its client connection holds the exchange, and ends ours before it goes.
+  private(set) unowned(unsafe) var exchange: Exchange?
   var position = 0
   private(set) var deadline = Int64.max
   private var isConnecting: Bool
@@ -75,12 +76,11 @@ final class UpstreamConnection: ReadinessHandler {
       if channel.isReadable { close() }
       return
     }
-    let client = exchange?.client
-    if isWritable {
-      guard channel.flush() else { return fail(.connectionTerminated) }
-    }
+    guard isWritable else { return pump() }
+    guard channel.flush() else { return fail(.connectionTerminated) }
+    let exchange = exchange
     pump()
-    if let client, isWritable, channel.outbound.count <= engine.limits.lowWatermark { client.pump() }
+    if channel.outbound.count <= engine.limits.lowWatermark { exchange?.withClient { $0.pump() } }
   }
 
   private func finishConnecting(_ readiness: Readiness) -> Bool {
@@ -98,7 +98,7 @@ final class UpstreamConnection: ReadinessHandler {
     guard let exchange else { return close() }
     if isConnecting { return fail(.connectionTimeout) }
     // Waiting for a slow client is not the upstream's fault; the client has a deadline of its own.
-    guard exchange.client.hasRoom else {
+    guard exchange.clientTakesMore else {
       deadline = engine.deadline(after: server.waits.idle)
       return
     }
@@ -110,17 +110,17 @@ final class UpstreamConnection: ReadinessHandler {
   /// Reads and forwards as long as there is something and the client takes it.
   func pump() {
     guard !isPumping else { return }
+    guard let exchange else { return }
     isPumping = true
-    let client = exchange?.client
-    receive()
+    receive(exchange)
     isPumping = false
     // The response may have ended: the client's next request waits perhaps. Only now is the scratch buffer free.
-    if let client, exchange == nil { client.pump() }
+    if self.exchange == nil { exchange.withClient { $0.pump() } }
   }
 
-  private func receive() {
+  private func receive(_ exchange: Exchange) {
     var receptions = 0
-    while channel.isReadable, let exchange, exchange.client.hasRoom {
+    while channel.isReadable, self.exchange != nil, exchange.clientTakesMore {
       guard receptions < engine.limits.receptionsPerTurn else {
         return engine.loop.inNextTurn { [self] in if self.exchange != nil { pump() } }
       }
@@ -128,7 +128,7 @@ final class UpstreamConnection: ReadinessHandler {
       switch channel.receive(into: engine.scratch) {
       case .bytes(let count):
         deadline = engine.deadline(after: hasHead ? server.waits.idle : server.waits.responseHead)
-        take(UnsafeRawBufferPointer(rebasing: engine.scratch[..<count]))
+        take(UnsafeRawBufferPointer(rebasing: engine.scratch[..<count]), exchange)
       case .nothingYet: return
       case .end: return ended()
       case .failed: return fail(hasHead ? .responseIncomplete : .connectionTerminated)
@@ -136,23 +136,23 @@ final class UpstreamConnection: ReadinessHandler {
     }
   }
 
-  private func take(_ received: UnsafeRawBufferPointer) {
+  private func take(_ received: UnsafeRawBufferPointer, _ exchange: Exchange) {
     if channel.inbound.isEmpty {
-      let used = process(received.octets.span)
-      if exchange != nil, used < received.count {
+      let used = process(received.octets.span, exchange)
+      if self.exchange != nil, used < received.count {
         channel.inbound.append(UnsafeRawBufferPointer(rebasing: received[used...]))
       }
     } else {
       channel.inbound.append(received)
-      let used = process(channel.inbound.readable.octets.span)
-      if exchange != nil { channel.inbound.consume(used) }
+      let used = process(channel.inbound.readable.octets.span, exchange)
+      if self.exchange != nil { channel.inbound.consume(used) }
     }
   }
 
   /// - Returns: how many bytes are done with; meaningless when the exchange is over.
-  private func process(_ bytes: Span<UInt8>) -> Int {
+  private func process(_ bytes: Span<UInt8>, _ exchange: Exchange) -> Int {
     var used = 0
-    while used < bytes.count, let exchange {
+    while used < bytes.count, self.exchange != nil {
       let rest = bytes.extracting(droppingFirst: used)
       do throws(WireError) {
         let taken = hasHead ? try takeBody(rest, exchange) : try takeHead(rest, exchange)

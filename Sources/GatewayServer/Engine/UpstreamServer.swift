@@ -12,7 +12,8 @@ final class UpstreamServer {
   private let addresses: [SocketAddress]
   private var nextAddress = 0
   /// Used last first: what was used last is the least likely to be closed by the server meanwhile.
-  private(set) var idle: [UpstreamConnection] = []
+  // SAFETY: the engine holds every connection until it is closed, and closing takes it out of here.
+  private var idle: [Unmanaged<UpstreamConnection>] = []
 
   init(_ server: ResolvedServer, timeouts: Upstream.Timeouts) {
     origin = server.origin
@@ -22,17 +23,17 @@ final class UpstreamServer {
     hostLine = Array("Host: \(server.origin.authority)\r\n".utf8)
   }
 
-  func takeIdle() -> UpstreamConnection? { idle.popLast() }
+  func takeIdle() -> UpstreamConnection? { idle.popLast()?.takeUnretainedValue() }
 
   /// - Returns: false when enough connections wait already.
   func keep(_ connection: UpstreamConnection, limit: Int) -> Bool {
     guard idle.count < limit else { return false }
-    idle.append(connection)
+    idle.append(.passUnretained(connection))
     return true
   }
 
   func remove(_ connection: UpstreamConnection) {
-    guard let index = idle.lastIndex(where: { $0 === connection }) else { return }
+    guard let index = idle.lastIndex(where: { $0.toOpaque() == Unmanaged.passUnretained(connection).toOpaque() }) else { return }
     idle.swapAt(index, idle.count - 1)
     idle.removeLast()
   }
