@@ -60,7 +60,11 @@ final class Gateway: @unchecked Sendable {
 
   deinit { group.stop() }
 
-  func connect() throws -> RawConnection { try RawConnection(to: address) }
+  func connect() throws -> RawConnection {
+    let connection = try RawConnection(to: address)
+    connection.owner = self
+    return connection
+  }
 
   /// Sends `request` on a connection of its own and reads the answer until the gateway ends it.
   func exchange(_ request: String) throws -> String {

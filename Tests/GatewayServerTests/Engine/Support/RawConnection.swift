@@ -6,6 +6,8 @@ import Glibc
 final class RawConnection: @unchecked Sendable {
   // SAFETY: used by one thread at a time.
   let descriptor: Int32
+  /// What has to live as long as the connection is used.
+  var owner: AnyObject?
   private var pending: [UInt8] = []
   /// Everything received so far, in order.
   private(set) var received: [UInt8] = []

@@ -10,5 +10,23 @@ final class Semaphore: @unchecked Sendable {
     semaphore.deallocate()
   }
   func signal() { sem_post(semaphore) }
-  func wait() { while sem_wait(semaphore) != 0 {} }
+
+  /// Gives up on a test that would never end.
+  func wait() {
+    var deadline = timespec()
+    clock_gettime(CLOCK_REALTIME, &deadline)
+    deadline.tv_sec += 30
+    while sem_timedwait(semaphore, &deadline) != 0 {
+      precondition(errno == EINTR, "what the test waits for did not happen")
+    }
+  }
+}
+
+/// Waits for what another thread brings about.
+func waitUntil(_ condition: () -> Bool) {
+  for _ in 0..<10_000 {
+    if condition() { return }
+    usleep(1000)
+  }
+  preconditionFailure("what the test waits for did not happen")
 }
