@@ -33,20 +33,29 @@ struct PrintShopPages: Sendable {
 
   func order(_ order: Order) -> HTTPResponse {
     let count = order.photos.count == 1 ? "1 photo" : "\(order.photos.count) photos"
-    let again: HTML = """
-      <form method="post" action="\(PrintMyPics.printPath)"><button class="primary" type="submit">Print again later</button></form>
-      """
+    let photos: [HTML] = order.photos.map { "<li>\(Self.picture)\($0.title)</li>" }
+    let steps: [HTML] = steps(of: order).map { "<li>\($0)</li>" }
+    var (promise, again): (HTML, HTML) = ("", "")
+    if order.tokens.refresh != nil {
+      promise = "<p class=\"submit\">PrintMyPics can print again later, without you at the keyboard. Try it now:</p>"
+      again = """
+        <form method="post" action="\(PrintMyPics.printPath)">
+        <button class="primary" type="submit">Print again later</button>
+        </form>
+        """
+    }
     return page(
       title: "Your prints", isWide: true,
       main: """
         <h1>\(count) ready to print</h1>
         <p class="lead">\(order.story == .connected ? "Fresh from CloudVault, with your permission." : "Fetched again, without asking you again.")</p>
-        <ul class="photos">\(order.photos.map { "<li>\(Self.picture)\($0.title)</li>" })</ul>
+        <ul class="photos">\(photos)</ul>
         <h2>What just happened</h2>
-        <ol class="steps">\(steps(of: order).map { "<li>\($0)</li>" as HTML })</ol>
+        <ol class="steps">\(steps)</ol>
+        \(promise)
         <div class="choice">
         <form method="post" action="\(PrintMyPics.forgetPath)"><button type="submit">Forget me</button></form>
-        \(order.tokens.refresh == nil ? "" : again)
+        \(again)
         </div>
         """,
       footer: """
@@ -62,8 +71,8 @@ struct PrintShopPages: Sendable {
     switch order.story {
     case .connected:
       return [
-        "PrintMyPics sent your browser to Postern with a fresh <code>state</code> and a code challenge. What they were made of stayed on its server.",
-        "You signed in and gave your permission at \(issuer.host). PrintMyPics never saw your password.",
+        "PrintMyPics sent your browser to Postern with a fresh <code>state</code> and a code challenge. The code verifier behind the challenge stayed on its server.",
+        "You signed in at \(issuer.host) and gave your permission, now or earlier. PrintMyPics never saw your password.",
         "Your browser came back with a code. PrintMyPics compared <code>state</code> and <code>iss</code> with what it expected before it believed it.",
         "Server to server, PrintMyPics exchanged the code, with its client secret and the code verifier, for an access token and a refresh token.",
       ] + fetched
@@ -116,6 +125,10 @@ struct PrintShopPages: Sendable {
       return notice(502, "Postern cannot be reached", "PrintMyPics got no answer from \(issuer.host).", Self.later)
     case .unreadable:
       return notice(502, "PrintMyPics does not understand", "\(issuer.host) answered with something unexpected.", Self.later)
+    case .noPhotos(let status):
+      return notice(
+        502, "The photos did not come", "Postern let PrintMyPics in, but GET /photos was answered with status \(String(status)).",
+        Self.later)
     case .refused(let status, let code):
       let reason = code.map { "\($0) (status \(status))" } ?? "status \(status)"
       return notice(502, "PrintMyPics was turned away", "\(issuer.host) answered: \(reason).", Self.later)
@@ -180,6 +193,9 @@ struct PrintShopPages: Sendable {
   private func page(
     status: Int = 200, title: String, isWide: Bool = false, main: HTML, footer: HTML? = nil
   ) -> HTTPResponse {
+    let wide: HTML = isWide ? " class=\"wide\"" : ""
+    var below: HTML = ""
+    if let footer { below = "<footer>\(footer)</footer>" }
     let whole: HTML = """
       <!doctype html>
       <html lang="en">
@@ -196,10 +212,10 @@ struct PrintShopPages: Sendable {
       <svg viewBox="0 0 32 32" aria-hidden="true" focusable="false"><path fill="currentColor" fill-rule="evenodd" d="M4 6h24v20H4zm3 3v11l6-6 5 5 3-3 4 4V9z"/></svg>
       <span>PrintMyPics</span>
       </header>
-      <main\(isWide ? " class=\"wide\"" as HTML : "")>
+      <main\(wide)>
       \(main)
       </main>
-      \(footer.map { "<footer>\($0)</footer>" } ?? "")
+      \(below)
       </body>
       </html>
 

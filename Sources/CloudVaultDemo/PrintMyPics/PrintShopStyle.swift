@@ -43,7 +43,7 @@ enum PrintShopStyle {
     .primary { color: var(--on-accent); background: var(--accent); }
     .primary:hover { background: var(--accent-strong); border-color: var(--accent-strong); }
     :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-    .choice { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(12rem, 100%), 1fr)); gap: .75rem; margin: 1.75rem 0 0; }
+    .choice { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(12rem, 100%), 1fr)); gap: .75rem; margin: 1rem 0 0; }
     .submit { margin: 1.75rem 0 0; }
     .photos { list-style: none; display: grid; grid-template-columns: repeat(auto-fit, minmax(min(9rem, 100%), 1fr)); gap: 1rem; margin: 1.25rem 0 0; padding: 0; }
     .photos li { padding: .5rem .5rem .75rem; background: var(--card); border: 1px solid var(--line); border-radius: .375rem; box-shadow: var(--shadow); text-align: center; font-weight: 600; overflow-wrap: anywhere; }

@@ -26,7 +26,7 @@ struct Tokens: Sendable, Equatable {
     self.init(access: Secret(access), refresh: members?["refresh_token"]?.string.map { Secret($0) } ?? previous)
   }
 
-  /// Printable ASCII without spaces: what a field value can carry after `Bearer`. Source: RFC 6749 appendix A.12.
+  /// Printable ASCII without spaces: what a field value can carry after `Bearer`. Source: RFC 6750 §2.1.
   private static func isSendable(_ token: String) -> Bool {
     !token.isEmpty && token.utf8.allSatisfy { (0x21...0x7e).contains($0) }
   }
@@ -40,7 +40,7 @@ struct Photo: Sendable, Equatable {
   static let countMax = 24
 
   static func list(reading response: ProviderResponse) throws(CallFailure) -> [Photo] {
-    guard response.status == 200 else { throw .refused(status: response.status, code: nil) }
+    guard response.status == 200 else { throw .noPhotos(status: response.status) }
     guard let list = (try? JSON(parsing: response.body.exposedBytes))?.object?["photos"]?.array else { throw .unreadable }
     return list.prefix(countMax).compactMap { $0.object?["title"]?.string.map { Photo(title: $0) } }
   }
@@ -51,6 +51,8 @@ enum CallFailure: Error, Sendable, Equatable {
   case unreachable(TransportFailure)
   /// - Parameter code: the `error` of RFC 6749 §5.2, if there was one.
   case refused(status: Int, code: String?)
+  /// The tokens are there, but the API did not answer with photos.
+  case noPhotos(status: Int)
   case unreadable
 
   /// The code or refresh token is no longer good. Source: RFC 6749 §5.2.

@@ -89,7 +89,9 @@ struct PrintMyPicsTests {
   func givenBack() async throws {
     let postern = ScriptedPostern(.tokens("pat_1", refresh: "prt_1"), .json(403, "{}"), .json(200, ""))
     let browser = Browser(postern)
-    #expect(try await browser.connect().status == 502)
+    let response = try await browser.connect()
+    #expect(response.status == 502)
+    #expect(text(response).contains("The photos did not come"))
     #expect(postern.requests.last?.url == EndpointURL("\(Self.issuer)/oauth/revoke"))
     #expect(postern.requests.last?.form == Secret("token=prt_1&token_type_hint=refresh_token"))
   }
@@ -140,6 +142,8 @@ struct PrintMyPicsTests {
     let page = text(await browser.get("/printmypics"))
     #expect(page.contains("Dawn &lt;3"))
     #expect(page.contains("Snow"))
+    #expect(page.contains("<footer><p>"))
+    #expect(!page.contains("HTML("))
     for secret in ["pat_1", "prt_1", "c0de", "s 3"] { #expect(!page.contains(secret)) }
   }
 
@@ -182,6 +186,30 @@ struct PrintMyPicsTests {
     #expect(postern.requests.last?.form == Secret("token=prt_1&token_type_hint=refresh_token"))
     #expect(await browser.post("/printmypics/print").status == 303)
     #expect(postern.requests.count == 3)
+  }
+
+  @Test("RFC 6749 §5.1: without a refresh token nobody is promised another print")
+  func noRefreshToken() async throws {
+    let postern = ScriptedPostern(.json(200, #"{"access_token":"pat_1","token_type":"Bearer"}"#), .photos, .json(200, ""))
+    let browser = Browser(postern)
+    _ = try await browser.connect()
+    #expect(!text(await browser.get("/printmypics")).contains("Print again"))
+    #expect(await browser.post("/printmypics/print").status == 303)
+    _ = await browser.post("/printmypics/forget")
+    #expect(postern.requests.last?.form == Secret("token=pat_1&token_type_hint=access_token"))
+  }
+
+  @Test("RFC 6749 §4.1.2.1: a denial is met with a friendly page and no call")
+  func denied() async throws {
+    let browser = Browser(ScriptedPostern())
+    let location = try #require(await browser.post("/printmypics/connect").fields["Location"])
+    let state = try #require(try FormDecoder.decode(Array(location.split(separator: "?")[1].utf8))["state"])
+    let answer = "/printmypics/callback?error=access_denied&state=\(state)&iss=\(PercentEncoding.encode(Self.issuer))"
+    let response = await browser.get(answer)
+    #expect(response.status == 200)
+    #expect(text(response).contains("You said no"))
+    #expect(await browser.get(answer).status == 400)
+    #expect(browser.postern.requests.isEmpty)
   }
 
   @Test("Every page refuses scripts, frames, caches and referrers")

@@ -80,9 +80,3 @@ struct VisitorsTests {
     #expect(VisitCookie.value(in: ["Cookie": field]) == value.map { Secret($0) })
   }
 }
-
-extension Visit: Equatable {
-  public static func == (left: Visit, right: Visit) -> Bool {
-    left.pending?.state == right.pending?.state && left.order?.tokens == right.order?.tokens
-  }
-}
