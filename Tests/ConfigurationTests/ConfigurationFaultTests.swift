@@ -11,7 +11,7 @@ struct ConfigurationFaultTests {
      "1:1: \"issuer\" is missing; the URL that tokens and metadata name\n1:1: unknown key \"isuer\"; did you mean \"issuer\"?"),
     ("listen:", "colour: red\nlisten:", "2:1: unknown key \"colour\""),
     ("redirect_uris:", "redirect_uri:",
-     "12:5: clients[0]: authorization_code needs redirect_uris (RFC 9700 §2.1)\n15:5: unknown key \"redirect_uri\" in clients[0]; did you mean \"redirect_uris\"?"),
+     "12:5: clients[0]: authorization_code needs a redirect URI (RFC 9700 §2.1)\n15:5: unknown key \"redirect_uri\" in clients[0]; did you mean \"redirect_uris\"?"),
     ("    upstream: api", "    upstraem: api",
      "33:5: routes[0]: \"upstream\" is missing\n37:5: unknown key \"upstraem\" in routes[0]; did you mean \"upstream\"?"),
     ("methods: [GET]", "methods: GET", "34:41: routes[0].match.methods must be a list, not a single value"),
@@ -132,8 +132,8 @@ struct ConfigurationFaultTests {
     ("  vault:", "  va/ult:",
      "24:3: a name in providers must be at most 64 letters, digits, hyphens, dots and underscores\n36:55: there is no provider \"vault\"; did you mean \"va/ult\"?"),
     ("https://app.example/callback", "\"com.exa_mple:/x\"",
-     "15:21: clients[0].redirect_uris[0]: the scheme must be https, http on loopback, or a reverse domain name such as com.example.app (RFC 8252 §7.1)"),
-    ("id: app", "id: a:b", "12:9: clients[0].id must be at most 128 visible ASCII characters without a colon"),
+     "15:21: clients[0].redirect_uris[0] has a scheme that is neither https nor a reversed domain name such as com.example.app (RFC 8252 §7.1)"),
+    ("id: app", "id: a:b", "12:9: clients[0].id: a client id is at most 128 visible ASCII characters without a colon"),
     ("servers: [\"http://127.0.0.1:8081\"]", "servers: [\"http://api.example\"]",
      "31:15: upstreams.api.servers[0]: credentials would travel in clear to api.example; use https, or say plaintext: allow"),
     ("servers: [\"http://127.0.0.1:8081\"]", "servers: [\"http://127.0.0.1/x\"]",
@@ -169,19 +169,21 @@ struct ConfigurationFaultTests {
   ]
 
   static let redirectURIs: [Case] = [
-    ("https://app.example/callback", "/callback", "15:21: clients[0].redirect_uris[0] must be an absolute URI"),
+    ("https://app.example/callback", "/callback", "15:21: clients[0].redirect_uris[0] is not an absolute URI"),
     ("https://app.example/callback", "https://app.example/callback#x",
-     "15:21: clients[0].redirect_uris[0] must not have a fragment (RFC 6749 §3.1.2)"),
+     "15:21: clients[0].redirect_uris[0] has a fragment (RFC 6749 §3.1.2)"),
     ("https://app.example/callback", "http://app.example/callback",
-     "15:21: clients[0].redirect_uris[0]: http:// is for loopback addresses only (RFC 8252 §7.3); use https://"),
+     "15:21: clients[0].redirect_uris[0] uses http beyond loopback (RFC 8252 §7.3); use https"),
     ("https://app.example/callback", "http://127.0.0.1.evil.example/",
-     "15:21: clients[0].redirect_uris[0]: http:// is for loopback addresses only (RFC 8252 §7.3); use https://"),
+     "15:21: clients[0].redirect_uris[0] uses http beyond loopback (RFC 8252 §7.3); use https"),
     ("https://app.example/callback", "https://user@app.example/",
-     "15:21: clients[0].redirect_uris[0] is not a well-formed https URL"),
+     "15:21: clients[0].redirect_uris[0] has user information before its host"),
+    ("https://app.example/callback", "https://app.example:0/",
+     "15:21: clients[0].redirect_uris[0] has a port that is not between 1 and 65535"),
     ("https://app.example/callback", "\"javascript:alert(1)\"",
-     "15:21: clients[0].redirect_uris[0]: the scheme must be https, http on loopback, or a reverse domain name such as com.example.app (RFC 8252 §7.1)"),
+     "15:21: clients[0].redirect_uris[0] has a scheme that browsers run or read"),
     ("https://app.example/callback", "\"myapp://callback\"",
-     "15:21: clients[0].redirect_uris[0]: the scheme must be https, http on loopback, or a reverse domain name such as com.example.app (RFC 8252 §7.1)"),
+     "15:21: clients[0].redirect_uris[0] has a scheme that is neither https nor a reversed domain name such as com.example.app (RFC 8252 §7.1)"),
   ]
 
   static let clients: [Case] = [

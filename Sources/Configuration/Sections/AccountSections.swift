@@ -7,7 +7,7 @@ extension YAMLValue {
     return list { value in
       value.section { section in
         let username = section.required("username") { $0.text }
-        let hash = section.required("password_hash", "make one with: postern account create") { $0.passwordHash }
+        let hash = section.required("password_hash", "make one with: postern account hash-password") { $0.passwordHash }
         if let username, !seen.insert(username).inserted {
           section.member("username")?.fault("there are two accounts \"\(username)\"")
         }

@@ -24,12 +24,10 @@ extension YAMLValue {
     }
   }
 
-  /// Visible ASCII without a colon: it separates client and secret in Basic credentials, and subjects of accounts hold
-  /// one, so no client can be taken for a user (RFC 9700 §4.15).
   private var clientID: ClientID? {
-    guard let text else { return nil }
-    let isLegal = text.utf8.count <= 128 && text.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ":") }
-    return isLegal ? ClientID(text) : fault("\(path) must be at most 128 visible ASCII characters without a colon")
+    guard let id = text.map({ ClientID($0) }) else { return nil }
+    if let objection = id.objection { return fault("\(path): \(objection)") }
+    return id
   }
 
   /// A secret that guards a door: short ones can be guessed.
@@ -41,30 +39,9 @@ extension YAMLValue {
     return secret
   }
 
-  /// Source: RFC 6749 §3.1.2; RFC 8252 §7.1 (private-use schemes), §7.3 (loopback).
   var redirectURI: String? {
     guard let text else { return nil }
-    guard text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }), let colon = text.firstIndex(of: ":") else {
-      return fault("\(path) must be an absolute URI")
-    }
-    guard !text.contains("#") else { return fault("\(path) must not have a fragment (RFC 6749 §3.1.2)") }
-    switch text[..<colon].lowercased() {
-    case "https":
-      guard EndpointURL(text) != nil else { return fault("\(path) is not a well-formed https URL") }
-    case "http":
-      guard let url = EndpointURL(text) else { return fault("\(path) is not a well-formed http URL") }
-      guard Origin(scheme: .http, host: url.host, port: url.port).isLoopback else {
-        return fault("\(path): http:// is for loopback addresses only (RFC 8252 §7.3); use https://")
-      }
-    case let scheme:
-      // A reverse domain name has a dot; `javascript:` and `data:` have none.
-      guard scheme.contains("."), !scheme.contains("_"), Origin.isHostName(scheme), scheme.first?.isLetter == true
-      else {
-        return fault(
-          "\(path): the scheme must be https, http on loopback, or a reverse domain name such as com.example.app "
-            + "(RFC 8252 §7.1)")
-      }
-    }
+    if let objection = RedirectURI.objection(to: text) { return fault("\(path) \(objection)") }
     return text
   }
 
@@ -117,19 +94,15 @@ extension Section {
     if authentication == .none && secretValue != nil {
       fault("\(value.path): a client with a secret cannot have authentication none")
     }
-    if clientGrants.contains(.clientCredentials) && authentication == .none {
-      fault("\(value.path): client_credentials is for clients with a secret (RFC 6749 §4.4)")
-    }
-    if needsConsent && redirectURIs.isEmpty {
-      fault("\(value.path): authorization_code needs redirect_uris (RFC 9700 §2.1)")
-    }
     guard let id, let clientScopes, let audiences else { return nil }
-    return Client(
+    let client = Client(
       id: id, name: name ?? id.rawValue, authentication: authentication,
       // Nothing of the file is kept at rest, so the digest is not stretched: what could steal it has the secret already.
       secrets: secret.map { [.sha256(SHA256.digest($0))] } ?? [],
       grants: Set(clientGrants), redirectURIs: redirectURIs, scopes: ScopeSet(clientScopes), audiences: audiences,
       accessTokenFormat: format, accessTokenLifetime: lifetime, isConfigured: true)
+    if let objection = client.objection(grants: grants) { fault("\(value.path): \(objection)") }
+    return client
   }
 
   /// A secret that a person can choose and nobody can guess in the time the failure limits leave.

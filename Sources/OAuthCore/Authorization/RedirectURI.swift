@@ -28,24 +28,43 @@ public enum RedirectURI {
       return "contains a character that no URI has"
     }
     // RFC 6749 §3.1.2: must not include a fragment component.
-    guard !bytes.contains(UInt8(ascii: "#")) else { return "has a fragment" }
+    guard !bytes.contains(UInt8(ascii: "#")) else { return "has a fragment (RFC 6749 §3.1.2)" }
     guard let colon = text.firstIndex(of: ":") else { return "is not an absolute URI" }
     let scheme = text[..<colon].lowercased()
     switch scheme {
     case "https":
       guard text.hasPrefix("https://") else { return "does not start with https://" }
-      let authority = text.dropFirst("https://".count).prefix { $0 != "/" && $0 != "?" }
-      guard !authority.isEmpty else { return "has no host" }
-      return authority.contains("@") ? "has user information before its host" : nil
+      return objection(toAuthority: text.dropFirst("https://".count).prefix { $0 != "/" && $0 != "?" })
     case "http":
       let isLoopback = loopbackOrigins.contains { withoutPort(text, $0) != nil } || isLocalhost(text)
-      return isLoopback ? nil : "uses http beyond loopback; use https"
+      return isLoopback ? nil : "uses http beyond loopback (RFC 8252 §7.3); use https"
     case "javascript", "data", "vbscript", "file", "blob", "about": return "has a scheme that browsers run or read"
     default:
       // RFC 8252 §7.1: a private-use scheme is a domain name under the app's control, reversed.
       return scheme.contains(".") && isSchemeName(scheme)
-        ? nil : "has a scheme that is neither https nor a reversed domain name"
+        ? nil : "has a scheme that is neither https nor a reversed domain name such as com.example.app (RFC 8252 §7.1)"
     }
+  }
+
+  /// Source: RFC 3986 §3.2.
+  private static func objection(toAuthority authority: Substring) -> String? {
+    guard !authority.contains("@") else { return "has user information before its host" }
+    let isLiteral = authority.hasPrefix("[")
+    let hostEnd =
+      isLiteral
+      ? authority.firstIndex(of: "]").map { authority.index(after: $0) } : authority.firstIndex(of: ":") ?? authority.endIndex
+    guard let hostEnd, hostEnd > authority.startIndex else { return "has no host" }
+    let isHost = isLiteral || authority[..<hostEnd].utf8.allSatisfy {
+      (0x30...0x39).contains($0) || (0x61...0x7a).contains($0 | 0x20) || [0x2d, 0x2e, 0x5f].contains($0)
+    }
+    guard isHost else { return "has a host with a character that no name has" }
+    let port = authority[hostEnd...]
+    guard !port.isEmpty else { return nil }
+    let digits = port.dropFirst()
+    let isPort =
+      port.hasPrefix(":") && digits.utf8.allSatisfy { (0x30...0x39).contains($0) }
+      && Int(digits).map { (1...65_535).contains($0) } == true
+    return isPort ? nil : "has a port that is not between 1 and 65535"
   }
 
   private static let loopbackOrigins = ["http://127.0.0.1", "http://[::1]"]
