@@ -58,7 +58,8 @@ public struct AuthorizationCodeGrant: GrantHandler {
           subject: code.subject, client: code.client, scope: code.scope,
           audience: isNarrowed ? request.resources : code.resources, authenticatedAt: code.authenticatedAt)),
       wantsRefreshToken: true, family: code.family,
-      consumes: [OneTimeArtefact(kind: "code", id: code.id.bytes, expiresAt: code.expiresAt + Self.clockSkewMax)])
+      consumes: [OneTimeArtefact(kind: "code", id: code.id.bytes, expiresAt: code.expiresAt + Self.clockSkewMax)],
+      restsOnConsent: true)
   }
 
   /// Source: RFC 6749 §4.1.3: identical, and required if the authorization request had it.

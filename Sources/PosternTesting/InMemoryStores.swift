@@ -24,11 +24,19 @@ public final class InMemorySessionStore: SessionStore {
 /// `ConsentStore` in memory.
 public final class InMemoryConsentStore: ConsentStore {
   private let consents = Mutex<[Consent]>([])
+  private let failing = Mutex<StoreFailure?>(nil)
 
   public init() {}
 
+  /// Makes every look-up fail until it is set to nil again.
+  public var failure: StoreFailure? {
+    get { failing.withLock { $0 } }
+    set { failing.withLock { $0 = newValue } }
+  }
+
   public func consent(of subject: Subject, for client: ClientID) async throws(StoreFailure) -> Consent? {
-    consents.withLock { $0.first { $0.subject == subject && $0.client == client } }
+    if let failure { throw failure }
+    return consents.withLock { $0.first { $0.subject == subject && $0.client == client } }
   }
 
   public func consents(of subject: Subject) async throws(StoreFailure) -> [Consent] {
@@ -50,6 +58,15 @@ public final class InMemoryConsentStore: ConsentStore {
 
   public func withdraw(from client: ClientID, by subject: Subject, at now: Timestamp) async throws(StoreFailure) {
     consents.withLock { $0.removeAll { $0.subject == subject && $0.client == client } }
+  }
+
+  func covers(_ authorization: Authorization) -> Bool {
+    consents.withLock { consents in
+      consents.contains {
+        $0.subject == authorization.subject && $0.client == authorization.client
+          && authorization.scope.isSubset(of: $0.scope)
+      }
+    }
   }
 }
 

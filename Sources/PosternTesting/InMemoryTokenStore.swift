@@ -6,12 +6,9 @@ import Synchronization
 public final class InMemoryTokenStore: TokenStore {
   fileprivate struct FamilyRecord {
     var stored: StoredFamily
-    var generation = 0
     /// The token that the current one replaced, and when.
     var previousHash: Digest256?
     var rotatedAt: Timestamp?
-    /// Everything that ever belonged to the family and is older than `previousHash`.
-    var supersededHashes: Set<Digest256> = []
   }
 
   fileprivate struct State {
@@ -30,8 +27,10 @@ public final class InMemoryTokenStore: TokenStore {
   }
 
   private let state = Mutex(State())
+  private let consents: InMemoryConsentStore
 
-  public init() {}
+  /// - Parameter consents: where issuances that rest on a consent look for it.
+  public init(consents: InMemoryConsentStore = InMemoryConsentStore()) { self.consents = consents }
 
   /// Makes every operation fail until it is set to nil again: a database that is down.
   public var failure: StoreFailure? {
@@ -64,8 +63,10 @@ public final class InMemoryTokenStore: TokenStore {
 
   public func issue(_ issuance: Issuance) async throws(StoreFailure) -> IssuanceOutcome {
     try statement { state, changes in
+      guard !issuance.restsOnConsent || consents.covers(issuance.authorization) else { return .notPermitted }
       let keys = issuance.consumes.map { OneTimeArtefactKey(kind: $0.kind, id: $0.id) }
-      guard state.used.isDisjoint(with: keys), Set(keys).count == keys.count else {
+      let areFresh = issuance.consumes.allSatisfy { issuance.now < $0.expiresAt }
+      guard areFresh, state.used.isDisjoint(with: keys), Set(keys).count == keys.count else {
         if let family = issuance.family { state.revoke(family.locator, &changes) }
         return .alreadyUsed
       }
@@ -91,17 +92,16 @@ public final class InMemoryTokenStore: TokenStore {
         use.now < family.stored.expiresAt, use.now < family.stored.idleExpiresAt
       else { return .refused(.invalid) }
 
-      let isCurrent = family.stored.refreshHash == use.presentedHash
-      let isRetry =
-        family.previousHash == use.presentedHash && family.stored.refreshHash == use.successorHash
-        && family.rotatedAt.map { use.now < $0 + use.grace } == true
-      guard isCurrent || isRetry else {
-        let isSuperseded =
-          family.previousHash == use.presentedHash || family.supersededHashes.contains(use.presentedHash)
-        guard isSuperseded else { return .refused(.invalid) }
+      // The token's tag was good, so one that is neither current nor just superseded belonged to the family once.
+      guard let current = family.stored.refreshHash else { return .refused(.invalid) }
+      let isCurrent = current == use.presentedHash
+      let isInGrace =
+        family.previousHash == use.presentedHash && family.rotatedAt.map { use.now < $0 + use.grace } == true
+      guard isCurrent || isInGrace else {
         state.revoke(use.family, &changes)
         return .refused(.reused)
       }
+      guard isCurrent || current == use.successorHash else { return .refused(.invalid) }
 
       var authorization = family.stored.authorization
       if let scope = use.scope {
@@ -114,11 +114,9 @@ public final class InMemoryTokenStore: TokenStore {
       }
 
       if isCurrent {
-        if let previous = family.previousHash { family.supersededHashes.insert(previous) }
         family.previousHash = use.presentedHash
         family.rotatedAt = use.now
         family.stored.refreshHash = use.successorHash
-        family.generation += 1
       }
       family.stored.idleExpiresAt = min(use.idleExpiresAt, family.stored.expiresAt)
       state.families[use.family] = family
@@ -146,7 +144,7 @@ public final class InMemoryTokenStore: TokenStore {
   public func revokeAccessToken(_ locator: Locator, expiresAt: Timestamp, at now: Timestamp) async throws(StoreFailure)
   {
     try statement { state, changes in
-      state.revokedTokens.insert(locator)
+      guard now < expiresAt, state.revokedTokens.insert(locator).inserted else { return }
       changes.append(.accessTokenRevoked(locator))
     }
   }
@@ -166,7 +164,7 @@ public final class InMemoryTokenStore: TokenStore {
 
   public func isRevoked(jwtID: Locator, family: Locator?) async throws(StoreFailure) -> Bool {
     try statement { state, _ in
-      state.revokedTokens.contains(jwtID) || family.map { state.families[$0]?.stored.isRevoked == true } == true
+      state.revokedTokens.contains(jwtID) || family.map { state.families[$0]?.stored.isRevoked != false } == true
     }
   }
 }

@@ -52,10 +52,10 @@ public struct ServerUnderTest: Sendable {
     handles = HandleMint(ring: ring, random: random)
     codes = AuthorizationCodeSealer(ring: ring)
     requests = AuthorizationRequestSealer(ring: ring)
-    store = InMemoryTokenStore()
     self.clients = InMemoryClientDirectory(clients)
     self.accounts = InMemoryAccountDirectory(accounts)
     consents = InMemoryConsentStore()
+    store = InMemoryTokenStore(consents: consents)
     sessions = InMemorySessionStore()
     audit = InMemoryAuditLog()
     self.limiter = limiter

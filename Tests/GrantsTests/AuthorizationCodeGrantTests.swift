@@ -22,6 +22,15 @@ import Testing
     #expect(right.status == 200)
   }
 
+  @Test("A code that was minted before its consent was withdrawn is worth nothing afterwards")
+  func withdrawnConsent() async throws {
+    let server = try await Fixture.server()
+    let code = try await server.code()
+    try await server.consents.withdraw(from: Fixture.web.id, by: Fixture.alice, at: server.clock.now)
+    #expect(await server.redeem(code).errorCode == "invalid_grant")
+    #expect(server.audit.events.last?.kind == .tokenRefused)
+  }
+
   @Test(
     "RFC 7636 §4.1: a verifier has 43 to 128 unreserved characters",
     arguments: [
@@ -45,6 +54,7 @@ import Testing
   func downgrade() async throws {
     let server = try await Fixture.server(proofKeyRule: .publicClients)
     let code = AuthorizationCode.sample(on: server, challenge: nil)
+    try await server.consents.allow(code.scope, to: code.client, by: code.subject, at: server.clock.now)
     let text = server.codes.seal(code)
     #expect(await server.redeem(text).errorCode == "invalid_grant")
     #expect(await server.redeem(text, verifier: nil).status == 200)

@@ -11,6 +11,14 @@ struct ConformanceTests {
     try await withInstance { try await law.check($0.tokens) }
   }
 
+  @Test("TokenStore on consents", arguments: ConsentedIssuanceLaws.all)
+  func consentedTokens(_ law: Law<ConsentedStores>) async throws {
+    try await withInstance { instance in
+      let consents = PostgresConsentStore(pools: instance.pools, logger: silent)
+      try await law.check(ConsentedStores(tokens: instance.tokens, consents: consents))
+    }
+  }
+
   @Test("SessionStore", arguments: SessionStoreLaws.all)
   func sessions(_ law: Law<any SessionStore>) async throws {
     try await withInstance { try await law.check(PostgresSessionStore(pools: $0.pools, logger: silent)) }
@@ -37,6 +45,12 @@ struct ConformanceTests {
 struct InMemoryConformanceTests {
   @Test("TokenStore", arguments: TokenStoreLaws.all)
   func tokens(_ law: Law<any TokenStore>) async throws { try await law.check(InMemoryTokenStore()) }
+
+  @Test("TokenStore on consents", arguments: ConsentedIssuanceLaws.all)
+  func consentedTokens(_ law: Law<ConsentedStores>) async throws {
+    let consents = InMemoryConsentStore()
+    try await law.check(ConsentedStores(tokens: InMemoryTokenStore(consents: consents), consents: consents))
+  }
 
   @Test("SessionStore", arguments: SessionStoreLaws.all)
   func sessions(_ law: Law<any SessionStore>) async throws { try await law.check(InMemorySessionStore()) }

@@ -33,13 +33,16 @@ struct TokenIssuance: Sendable {
       authorization.client == client.id, "a grant planned a token for another client than the authenticated one")
     try policy.require(scope: authorization.scope, audience: authorization.audience, within: client)
 
-    let family = newFamily(plan, descriptor, client, expiresAt: expiresAt, at: now)
+    let family = newFamily(plan, authorization, descriptor, client, expiresAt: expiresAt, at: now)
     let issuance = Issuance(
       authorization: authorization, accessToken: draft.record(expiresAt: expiresAt), family: family?.record,
-      consumes: plan.consumes, now: now)
+      consumes: plan.consumes, restsOnConsent: plan.restsOnConsent, now: now)
     if issuance.isWorthRecording {
-      let outcome = try await asking { () throws(StoreFailure) in try await store.issue(issuance) }
-      guard outcome == .issued else { throw .replayed }
+      switch try await asking({ () throws(StoreFailure) in try await store.issue(issuance) }) {
+      case .issued: break
+      case .alreadyUsed: throw .replayed
+      case .notPermitted: throw .grantRefused
+      }
     }
     return IssuedTokens(
       authorization: authorization, locator: draft.locator, family: family?.record.locator,
@@ -49,14 +52,17 @@ struct TokenIssuance: Sendable {
   }
 
   /// The family that a plan calls for: one with a refresh token where plan, descriptor, client and server all want it; one
-  /// without when an artefact prescribes its id, so that a replay has something to revoke; else none.
+  /// without when an artefact prescribes its id or the client speaks for somebody else, so that a replay, a withdrawn
+  /// consent or a disabled account has something to revoke; else none.
   private func newFamily(
-    _ plan: IssuancePlan, _ descriptor: GrantDescriptor, _ client: Client, expiresAt: Timestamp, at now: Timestamp
+    _ plan: IssuancePlan, _ authorization: Authorization, _ descriptor: GrantDescriptor, _ client: Client,
+    expiresAt: Timestamp, at now: Timestamp
   ) -> (record: NewFamily, refreshToken: Handle?)? {
     let isRefreshable =
       plan.wantsRefreshToken && descriptor.mayRefresh && client.grants.contains(.refreshToken)
       && registry.contains(.refreshToken)
-    guard isRefreshable || plan.family != nil else { return nil }
+    let isForItself = authorization.subject.rawValue == client.id.rawValue
+    guard isRefreshable || plan.family != nil || !isForItself else { return nil }
     let locator = plan.family ?? handles.locator(at: now)
     guard isRefreshable else {
       // Outlives its access token and every artefact that could be presented again.
@@ -98,8 +104,8 @@ struct TokenIssuance: Sendable {
 }
 
 extension Issuance {
-  /// A JWT without family and artefacts leaves nothing to remember.
-  fileprivate var isWorthRecording: Bool { accessToken != nil || family != nil || !consumes.isEmpty }
+  /// A JWT without family and artefacts leaves nothing to remember and rests on nothing that could be gone.
+  fileprivate var isWorthRecording: Bool { accessToken != nil || family != nil || !consumes.isEmpty || restsOnConsent }
 }
 
 /// What one request yielded. Its description shows no token.

@@ -21,18 +21,22 @@ public struct IssuancePlan: Sendable {
   public var family: Locator?
   /// What the issuing statement must win.
   public var consumes: [OneTimeArtefact]
+  /// Whether what the plan gives rests on a consent that the subject can withdraw at `/account`. The issuing statement then
+  /// checks that it still stands: a code that was minted a moment before is worth nothing afterwards.
+  public var restsOnConsent: Bool
   /// Further members of the token response.
   public var responseMembers: JSONObject
 
   public init(
     _ authority: Authority, lifetime: Duration? = nil, wantsRefreshToken: Bool = false, family: Locator? = nil,
-    consumes: [OneTimeArtefact] = [], responseMembers: JSONObject = [:]
+    consumes: [OneTimeArtefact] = [], restsOnConsent: Bool = false, responseMembers: JSONObject = [:]
   ) {
     self.authority = authority
     self.lifetime = lifetime
     self.wantsRefreshToken = wantsRefreshToken
     self.family = family
     self.consumes = consumes
+    self.restsOnConsent = restsOnConsent
     self.responseMembers = responseMembers
   }
 }

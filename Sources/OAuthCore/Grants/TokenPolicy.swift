@@ -12,7 +12,9 @@ public struct TokenPolicy: Sendable {
   public var refreshIdle: Duration
   /// A family ends after this long, whatever happens.
   public var refreshAbsolute: Duration
-  /// How long a superseded refresh token still yields its successor: the answer may have been lost on the way.
+  /// How long a superseded refresh token still yields its successor: the answer may have been lost on the way. That also
+  /// holds while the ring's active key changes, since a family stays under the key that tagged its first token; once that
+  /// key has left the ring, `invalid_grant` sends the resource owner to sign in again, and nothing counts as reuse.
   public var refreshGrace: Duration
 
   public init(

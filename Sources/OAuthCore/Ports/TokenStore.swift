@@ -7,7 +7,8 @@ public protocol TokenStore: Sendable {
   /// Wins every artefact in `consumes`, then records the family and the access token; all or nothing.
   ///
   /// When an artefact was used before, nothing is recorded and the family that its first use created (`Issuance.family`
-  /// has the id that the artefact carries) is revoked with its access tokens.
+  /// has the id that the artefact carries) is revoked with its access tokens. When the resource owner's permission is
+  /// gone (`Issuance.restsOnConsent`, a disabled account), nothing is consumed either.
   func issue(_ issuance: Issuance) async throws(StoreFailure) -> IssuanceOutcome
 
   /// Moves a family to its next generation and records the access token; all or nothing.
@@ -30,7 +31,8 @@ public protocol TokenStore: Sendable {
   /// Ends a family: its refresh token and every access token made from it. Appends to the change log in the same statement.
   func revokeFamily(_ locator: Locator, reason: RevocationReason, at now: Timestamp) async throws(StoreFailure)
 
-  /// Ends every family of a subject with a client: a withdrawn consent.
+  /// Ends every family of a subject with a client: a withdrawn consent. What was being issued as the consent went is ended,
+  /// too, if this is called after `ConsentStore.withdraw` has returned.
   func revokeFamilies(of subject: Subject, client: ClientID, at now: Timestamp) async throws(StoreFailure)
 
   /// Whether a JWT access token was ended before it expired, by its own id or through its family.
@@ -117,16 +119,19 @@ public struct Issuance: Sendable {
   public var accessToken: NewAccessToken?
   public var family: NewFamily?
   public var consumes: [OneTimeArtefact]
+  /// Whether the subject's consent must still cover client and scope while this is recorded.
+  public var restsOnConsent: Bool
   public var now: Timestamp
 
   public init(
     authorization: Authorization, accessToken: NewAccessToken?, family: NewFamily?,
-    consumes: [OneTimeArtefact], now: Timestamp
+    consumes: [OneTimeArtefact], restsOnConsent: Bool = false, now: Timestamp
   ) {
     self.authorization = authorization
     self.accessToken = accessToken
     self.family = family
     self.consumes = consumes
+    self.restsOnConsent = restsOnConsent
     self.now = now
   }
 }
@@ -135,6 +140,8 @@ public enum IssuanceOutcome: Sendable, Equatable {
   case issued
   /// One of `consumes` had been used; what its first use created is revoked.
   case alreadyUsed
+  /// The consent was withdrawn, or the account disabled. Nothing changed.
+  case notPermitted
 }
 
 /// All that one refreshing statement checks and does.
@@ -231,6 +238,7 @@ public enum RevocationReason: String, Sendable {
   case codeReplay = "code_replay"
   case refreshReuse = "refresh_reuse"
   case consentWithdrawn = "consent_withdrawn"
+  case accountDisabled = "account_disabled"
   case administrator
 }
 

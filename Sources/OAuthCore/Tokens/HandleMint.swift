@@ -34,7 +34,8 @@ public struct HandleMint: Sendable {
   /// The one refresh token that may follow a presented one.
   ///
   /// Derived, not stored: a retry of the same request yields the same successor, and 50 parallel refreshes agree. It stays
-  /// under the ring key that tagged the presented token, so that this holds while keys rotate.
+  /// under the ring key that tagged the presented token, so that this holds while keys rotate. A key can therefore leave
+  /// the ring, without ending anybody's grant, once it has been inactive for `TokenPolicy.refreshAbsolute`.
   ///
   /// - Parameter presented: as `parse` returned it.
   public func successor(of presented: Handle) -> Handle {

@@ -51,17 +51,20 @@ struct AccountCommand: AsyncParsableCommand {
   }
 
   struct Disable: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Keep an account from signing in.")
+    static let configuration = CommandConfiguration(
+      abstract: "Keep an account from signing in, and end its sessions and every token it has granted.")
 
     @Argument(help: "The user name.") var name: String
-    @Flag(help: "Let it sign in again.") var undo = false
+    @Flag(help: "Let it sign in again; what was ended stays ended.") var undo = false
     @OptionGroup var config: ConfigurationOption
 
     func run() async throws {
       let configuration = try config.load()
       let name = name
-      let isDisabled = !undo
-      let changed = try await DatabaseSession.run(configuration) { try await $0.accounts.setDisabled(isDisabled, name) }
+      let undo = undo
+      let changed = try await DatabaseSession.run(configuration) { stores in
+        undo ? try await stores.accounts.enable(name) : try await stores.accounts.disable(name, at: SystemClock().now)
+      }
       guard changed else { throw configuration.noSuchAccount(name) }
       print("\(name) is \(undo ? "enabled" : "disabled").")
     }

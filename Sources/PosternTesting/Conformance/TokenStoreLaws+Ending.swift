@@ -37,6 +37,10 @@ extension TokenStoreLaws {
       try require(try await store.isRevoked(jwtID: other, family: grant.family.locator), "the family ends all")
     },
 
+    Law("a JWT of a family that is not known has ended") { store in
+      try require(try await store.isRevoked(jwtID: Specimen.locator(), family: Specimen.locator()), "it has ended")
+    },
+
     Law("a withdrawn consent ends the subject's families with that client and no others") { store in
       let grant = GrantSpecimen()
       var again = GrantSpecimen()

@@ -43,6 +43,13 @@ extension TokenStoreLaws {
       try require(try await store.issue(both) == .issued, "the fresh artefact is still good")
     },
 
+    Law("an artefact is not won from its expiry on") { store in
+      var late = GrantSpecimen()
+      late.code.expiresAt = late.now
+      try require(try await store.issue(late.redemption()) == .alreadyUsed, "it is refused")
+      try require(try await store.family(late.family.locator) == nil, "nothing is recorded")
+    },
+
     Law("artefacts of different kinds with one id are different") { store in
       let id = Specimen.locator().bytes
       for kind in ["code", "jti"] {

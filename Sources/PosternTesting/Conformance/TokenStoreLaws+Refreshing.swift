@@ -89,6 +89,27 @@ extension TokenStoreLaws {
       try require(reuse.refusal == .reused, "it is reuse")
     },
 
+    Law("inside the grace window a retry that names another successor is refused and ends nothing") { store in
+      let grant = GrantSpecimen()
+      try await grant.issue(to: store)
+      let successor = Specimen.digest()
+      _ = try await store.refresh(grant.use(successor: successor))
+      let before = try require(try await store.family(grant.family.locator), "the family is found")
+      let other = grant.use(successor: Specimen.digest(), after: .seconds(5))
+      try require(try await store.refresh(other).refusal == .invalid, "it is refused")
+      try require(before.isSame(as: try await store.family(grant.family.locator)), "the family is as before")
+      let retry = try await store.refresh(grant.use(successor: successor, after: .seconds(6)))
+      try require(retry.isRefreshed, "the right retry is still answered")
+    },
+
+    Law("a token that was never the family's current one is taken for one that was superseded") { store in
+      let grant = GrantSpecimen()
+      try await grant.issue(to: store)
+      let stranger = try await store.refresh(grant.use(Specimen.digest(), successor: Specimen.digest()))
+      try require(stranger.refusal == .reused, "it is reuse")
+      try require(try await store.family(grant.family.locator)?.isRevoked == true, "the family is revoked")
+    },
+
     Law("another client's request changes nothing, not even with a superseded token") { store in
       let grant = GrantSpecimen()
       try await grant.issue(to: store)

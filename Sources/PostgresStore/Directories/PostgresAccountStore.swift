@@ -33,9 +33,31 @@ public struct PostgresAccountStore: AccountDirectory {
     SELECT subject FROM changed
     """)
 
-  private static let setDisabled = PreparedStatement(
+  /// Ends what the account began: its browser sessions and its grant families. Locks families in a fixed order, as
+  /// withdrawing a consent does, so that the two cannot wait for each other.
+  private static let disable = PreparedStatement(
     """
-    WITH changed AS (UPDATE account SET is_disabled = $2 WHERE username = $1 RETURNING subject),
+    WITH changed AS (
+      UPDATE account SET is_disabled = true WHERE username = $1 RETURNING subject
+    ), signed_out AS (
+      DELETE FROM session USING changed WHERE session.subject = changed.subject
+    ), alive AS (
+      SELECT locator FROM grant_family
+      WHERE subject = (SELECT subject FROM changed) AND revoked_at IS NULL ORDER BY locator FOR UPDATE
+    ), ended AS (
+      UPDATE grant_family SET revoked_at = $2, revocation_reason = $3
+      FROM alive WHERE grant_family.locator = alive.locator
+      RETURNING grant_family.locator
+    ), logged AS (
+      INSERT INTO change_log (kind, key)
+      SELECT 'account_changed', subject FROM changed UNION ALL SELECT 'family_revoked', locator::text FROM ended
+    )
+    SELECT subject FROM changed
+    """)
+
+  private static let enable = PreparedStatement(
+    """
+    WITH changed AS (UPDATE account SET is_disabled = false WHERE username = $1 RETURNING subject),
     logged AS (INSERT INTO change_log (kind, key) SELECT 'account_changed', subject FROM changed)
     SELECT subject FROM changed
     """)
@@ -73,10 +95,27 @@ public struct PostgresAccountStore: AccountDirectory {
     return try await database.query(Self.setPassword, [.text(username), .text(passwordHash)]).count == 1
   }
 
+  /// Ends the account's sessions and everything it has granted, and keeps it from signing in.
+  ///
   /// - Returns: false when there is no such account.
-  public func setDisabled(_ isDisabled: Bool, _ username: String) async throws(StoreFailure) -> Bool {
+  public func disable(_ username: String, at now: Timestamp) async throws(StoreFailure) -> Bool {
     guard username.isStorableName else { return false }
-    return try await database.query(Self.setDisabled, [.text(username), .bool(isDisabled)]).count == 1
+    let parameters: [PostgresValue] = [
+      .text(username), .timestamp(now), .text(RevocationReason.accountDisabled.rawValue),
+    ]
+    guard try await database.query(Self.disable, parameters).count == 1 else { return false }
+    // What was being issued while the statement waited for the account's row began before the account was disabled; only
+    // a statement that starts now is certain to see it.
+    _ = try await database.query(Self.disable, parameters)
+    return true
+  }
+
+  /// Lets an account sign in again; what was ended stays ended.
+  ///
+  /// - Returns: false when there is no such account.
+  public func enable(_ username: String) async throws(StoreFailure) -> Bool {
+    guard username.isStorableName else { return false }
+    return try await database.query(Self.enable, [.text(username)]).count == 1
   }
 
   private static func account(_ row: PostgresRow) throws(PostgresError) -> Account {

@@ -8,18 +8,30 @@ extension PostgresTokenStore {
   /// artefacts in one issuance undo the statement (`refuse_partial_use`), so that none stays consumed without a token.
   /// Artefacts are taken in a fixed order, so that two issuances cannot wait for each other. An artefact past its
   /// expiry is never won: its use may have been forgotten already. A token does not outlive its family.
+  ///
+  /// The consent and the account stay locked until this has committed. So a withdrawal either comes first, and is seen
+  /// here, or waits, and then finds the family to revoke.
   private static let issue = PreparedStatement(
     """
-    WITH consumed AS (
+    WITH consented AS (
+      SELECT FROM consent WHERE subject = $7 AND client = $6 AND scope @> $8 FOR KEY SHARE
+    ), owner AS (
+      SELECT is_disabled FROM account WHERE subject = $7 FOR SHARE
+    ), permission AS (
+      SELECT (NOT $18::boolean OR EXISTS (SELECT FROM consented)) AND NOT EXISTS (SELECT FROM owner WHERE is_disabled)
+        AS stands
+    ), consumed AS (
       INSERT INTO once (expires_at, kind, id)
       SELECT expires_at, kind, id
-      FROM unnest($1::timestamptz[], $2::text[], $3::bytea[]) AS artefact (expires_at, kind, id)
-      WHERE expires_at > $4
+      FROM permission, unnest($1::timestamptz[], $2::text[], $3::bytea[]) AS artefact (expires_at, kind, id)
+      WHERE stands AND expires_at > $4
       ON CONFLICT DO NOTHING
       RETURNING kind
-    ), verdict AS (
-      SELECT CASE count(*) WHEN cardinality($1) THEN true WHEN 0 THEN false ELSE refuse_partial_use() END AS won
+    ), won AS (
+      SELECT CASE count(*) WHEN cardinality($1) THEN true WHEN 0 THEN false ELSE refuse_partial_use() END AS all_of_them
       FROM consumed
+    ), verdict AS (
+      SELECT stands, stands AND all_of_them AS won FROM permission, won
     ), family AS (
       INSERT INTO grant_family (
         locator, client, subject, scope, audience, authenticated_at, claims, refresh_hash, idle_expires_at, expires_at)
@@ -29,14 +41,15 @@ extension PostgresTokenStore {
         locator, family, client, subject, scope, audience, authenticated_at, claims, secret_hash, expires_at)
       SELECT $15, $5, $6, $7, $8, $9, $10, $11::json, $16, least($17, $14) FROM verdict WHERE won AND $15 IS NOT NULL
     )
-    SELECT won FROM verdict
+    SELECT stands, won FROM verdict
     """)
 
   /// SQLSTATE of `refuse_partial_use`.
   private static let partialUse = "PN001"
 
   func issueConsuming(_ issuance: Issuance) async throws(StoreFailure) -> IssuanceOutcome {
-    if try await wins(issuance) { return .issued }
+    let outcome = try await record(issuance)
+    guard outcome == .alreadyUsed else { return outcome }
     // The winner may have committed while the statement above was waiting for it; only a statement that starts now is
     // certain to see the family it created.
     if let family = issuance.family {
@@ -45,7 +58,7 @@ extension PostgresTokenStore {
     return .alreadyUsed
   }
 
-  private func wins(_ issuance: Issuance) async throws(StoreFailure) -> Bool {
+  private func record(_ issuance: Issuance) async throws(StoreFailure) -> IssuanceOutcome {
     let artefacts = issuance.consumes.sorted { left, right in
       left.kind == right.kind ? left.id.lexicographicallyPrecedes(right.id) : left.kind < right.kind
     }
@@ -70,14 +83,16 @@ extension PostgresTokenStore {
       .locator(token?.locator),
       .digest(token?.secretHash),
       .timestamp(token?.expiresAt),
+      .bool(issuance.restsOnConsent),
     ]
     do {
       let rows = try await database.rerouting { () throws(PostgresError) in
         try await database.pools.current.query(Self.issue, parameters)
       }
-      return try rows[0].bool(0)
+      guard try rows[0].bool(0) else { return .notPermitted }
+      return try rows[0].bool(1) ? .issued : .alreadyUsed
     } catch {
-      if error.sqlState == Self.partialUse { return false }
+      if error.sqlState == Self.partialUse { return .alreadyUsed }
       throw database.failure(error)
     }
   }

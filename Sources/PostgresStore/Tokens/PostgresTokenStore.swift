@@ -23,7 +23,9 @@ public struct PostgresTokenStore: TokenStore {
   }
 
   public func issue(_ issuance: Issuance) async throws(StoreFailure) -> IssuanceOutcome {
-    guard issuance.consumes.isEmpty, issuance.family == nil else { return try await issueConsuming(issuance) }
+    guard issuance.consumes.isEmpty, issuance.family == nil, !issuance.restsOnConsent else {
+      return try await issueConsuming(issuance)
+    }
     // Nothing can conflict, so it may share a commit with others; a JWT leaves no row at all.
     guard issuance.accessToken != nil else { return .issued }
     do {

@@ -17,7 +17,7 @@ struct TestServer {
   let clock = ManualClock()
   let sessions = InMemorySessionStore()
   let consents = InMemoryConsentStore()
-  let tokens = InMemoryTokenStore()
+  let tokens: InMemoryTokenStore
   let accounts: InMemoryAccountDirectory
   let clients: InMemoryClientDirectory
   private let authorize: AuthorizeEndpoint
@@ -31,6 +31,7 @@ struct TestServer {
     issuer: String = "https://auth.example.com", clientName: String = "PrintMyPics", scopeMeaning: String = "See your photos"
   ) async throws {
     self.issuer = issuer
+    tokens = InMemoryTokenStore(consents: consents)
     accounts = InMemoryAccountDirectory([
       Account(subject: Subject("alice-id"), username: "alice", passwordHash: Self.passwordHash),
       Account(subject: Subject("bob-id"), username: "bob", passwordHash: Self.passwordHash),

@@ -65,6 +65,15 @@ import Testing
     #expect(await ask(try await server(planned)).refreshToken == nil)
   }
 
+  @Test("A token for somebody else than its client ends with that person's consent", arguments: AccessTokenFormat.allCases)
+  func withdrawal(_ format: AccessTokenFormat) async throws {
+    let server = try await server(format: format, Planned())
+    let token = try #require(await ask(server).accessToken)
+    #expect(await server.isActive(token))
+    try await server.store.revokeFamilies(of: Fixture.alice, client: Fixture.web.id, at: server.clock.now)
+    #expect(await !server.isActive(token))
+  }
+
   @Test("A grant's claims never replace or invent what a token may do", arguments: AccessTokenFormat.allCases)
   func claims(_ format: AccessTokenFormat) async throws {
     let claims: JSONObject = [
@@ -79,7 +88,8 @@ import Testing
     #expect(facts.subject == Fixture.alice)
     #expect(facts.scope.isEmpty)
     #expect(facts.audience.isEmpty)
-    #expect(facts.family == nil)
+    let family = try #require(facts.family)
+    #expect(try await server.store.family(family)?.authorization.subject == Fixture.alice)
     let told = await server.introspect(token)
     #expect(told["active"] == true)
     #expect(told["sub"] == "alice")

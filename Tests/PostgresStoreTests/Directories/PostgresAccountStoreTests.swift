@@ -43,13 +43,65 @@ struct PostgresAccountStoreTests {
     try await withInstance { instance in
       _ = try await instance.accounts.create(alice, at: Grant.now)
       #expect(try await instance.accounts.setPassword(of: "alice", to: "$scrypt$two"))
-      #expect(try await instance.accounts.setDisabled(true, "alice"))
+      #expect(try await instance.accounts.enable("alice"))
       #expect(try await !instance.accounts.setPassword(of: "bob", to: "$scrypt$three"))
-      #expect(try await !instance.accounts.setDisabled(true, "bob"))
+      #expect(try await !instance.accounts.enable("bob"))
       let found = try await instance.accounts.account(username: "alice")
-      #expect(found?.passwordHash == "$scrypt$two" && found?.isDisabled == true)
+      #expect(found?.passwordHash == "$scrypt$two" && found?.isDisabled == false)
       let log = try await instance.sql("SELECT kind || ' ' || key FROM change_log")
       #expect(try log.map { try $0.text(0) } == Array(repeating: "account_changed 018f-alice", count: 3))
+    }
+  }
+
+  @Test("disabling an account ends its sessions and its families, announces each, and lets nothing begin")
+  func disabling() async throws {
+    try await withInstance { instance in
+      let bob = Account(subject: Subject("018f-bob"), username: "bob", passwordHash: "$scrypt$two")
+      for account in [alice, bob] { _ = try await instance.accounts.create(account, at: Grant.now) }
+      let sessions = PostgresSessionStore(pools: instance.pools, logger: silent)
+      var (hers, his) = (Grant(), Grant())
+      (hers.authorization.subject, his.authorization.subject) = (alice.subject, bob.subject)
+      for grant in [hers, his] {
+        #expect(try await instance.tokens.issue(grant.redemption()) == .issued)
+        try await sessions.begin(grant.session, replacing: nil)
+      }
+
+      #expect(try await instance.accounts.disable("alice", at: Grant.now))
+      #expect(try await !instance.accounts.disable("carol", at: Grant.now))
+      #expect(try await instance.accounts.account(username: "alice")?.isDisabled == true)
+      #expect(try await sessions.session(hers.session.locator, at: Grant.now) == nil)
+      #expect(try await instance.tokens.family(hers.family.locator)?.isRevoked == true)
+      let log = try await instance.sql("SELECT kind || ' ' || key FROM change_log")
+      #expect(try log.map { try $0.text(0) }.contains("family_revoked \(hers.family.locator)"))
+      #expect(try log.map { try $0.text(0) }.contains("account_changed 018f-alice"))
+      // A code that was minted before.
+      var late = Grant()
+      late.authorization.subject = alice.subject
+      #expect(try await instance.tokens.issue(late.redemption()) == .notPermitted)
+
+      #expect(try await sessions.session(his.session.locator, at: Grant.now) != nil)
+      #expect(try await instance.tokens.family(his.family.locator)?.isRevoked == false)
+
+      #expect(try await instance.accounts.enable("alice"))
+      #expect(try await instance.tokens.family(hers.family.locator)?.isRevoked == true)
+      #expect(try await instance.tokens.issue(late.redemption()) == .issued)
+    }
+  }
+
+  @Test("whichever of a redemption and a disabling comes first, nothing is alive afterwards")
+  func disablingRace() async throws {
+    try await withTwoInstances { first, second in
+      for number in 0..<20 {
+        let account = Account(subject: Subject("race-\(number)"), username: "race-\(number)", passwordHash: "$scrypt$one")
+        _ = try await first.accounts.create(account, at: Grant.now)
+        var grant = Grant()
+        grant.authorization.subject = account.subject
+        let issuance = grant.redemption()
+        async let redeemed = second.onLoop { try await second.tokens.issue(issuance) }
+        async let disabled = first.accounts.disable(account.username, at: Grant.now)
+        _ = try await (redeemed, disabled)
+        #expect(try await first.tokens.family(grant.family.locator)?.isRevoked != false)
+      }
     }
   }
 

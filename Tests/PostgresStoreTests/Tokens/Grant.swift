@@ -27,6 +27,14 @@ struct Grant: Sendable {
     Issuance(authorization: authorization, accessToken: Grant.token(at: now), family: nil, consumes: [], now: now)
   }
 
+  /// A browser that the subject signed in at.
+  let sessionLocator = Grant.locator()
+  var session: BrowserSession {
+    BrowserSession(
+      locator: sessionLocator, secretHash: Grant.digest(), subject: authorization.subject, authenticatedAt: Grant.now,
+      expiresAt: Grant.now + .seconds(3600))
+  }
+
   /// Presents the first refresh token.
   func use() -> RefreshUse {
     RefreshUse(
