@@ -116,7 +116,9 @@ public struct AuthorizationEndpoint: Sendable {
 
     let consent: Consent?
     do { consent = try await consents.consent(of: owner.subject, for: request.client) } catch {
-      return responder(request).redirect(OAuthError(error))
+      // RFC 6749 §4.1.2.1 lets the client be told. A person is better off with a page: reloading it goes on where it stopped.
+      return isSilent
+        ? responder(request).redirect(OAuthError(error)) : .errorPage(AuthorizationErrorPage(OAuthError(error)))
     }
     let missing = ScopeSet(request.scope.scopes.filter { consent?.scope.contains($0) != true })
     if consent == nil || !missing.isEmpty || request.prompts.contains(.consent) {

@@ -91,6 +91,24 @@ import Testing
     #expect(page.status == 503)
   }
 
+  @Test("RFC 6749 §4.1.2.1: when consents cannot be read a person gets a page to reload, a silent request its client's answer")
+  func consentsDown() async throws {
+    let server = try await Fixture.server()
+    server.consents.failure = .unavailable
+    let session = server.session(of: Fixture.alice)
+    guard case .errorPage(let page) = await server.authorization.respond(to: query(), session: session) else {
+      Issue.record("a person was sent away")
+      return
+    }
+    #expect(page.status == 503)
+    let silent = await server.authorization.respond(to: query(["prompt": "none"]), session: session)
+    guard case .redirect(let url) = silent else {
+      Issue.record("\(silent)")
+      return
+    }
+    #expect(Redirect(url)["error"] == "temporarily_unavailable")
+  }
+
   // MARK: The client is told
 
   static let redirectedErrors: [(KeyValuePairs<String, String?>, String, String)] = [
