@@ -37,7 +37,7 @@ struct PrintShopPages: Sendable {
     let steps: [HTML] = steps(of: order).map { "<li>\($0)</li>" }
     var (promise, again): (HTML, HTML) = ("", "")
     if order.tokens.refresh != nil {
-      promise = "<p class=\"submit\">PrintMyPics can print again later, without you at the keyboard. Try it now:</p>"
+      promise = "<p class=\"submit\">PrintMyPics can print again later, without you at the keyboard.</p>"
       again = """
         <form method="post" action="\(PrintMyPics.printPath)">
         <button class="primary" type="submit">Print again later</button>
