@@ -1,5 +1,5 @@
 /// The parts of a head that are not forwarded, in ascending order; neighbours are merged.
-public struct CutList: Sendable {
+public struct CutList: ~Copyable, Sendable {
   /// A head that would need more cuts is refused: it is made of connection fields scattered on purpose.
   public static let capacity = 32
 

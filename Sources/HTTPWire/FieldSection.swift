@@ -1,7 +1,7 @@
 /// Reads the field lines of a head, one by one, and keeps what framing and forwarding need to know.
 ///
 /// Only whole lines are taken, so reading can stop at any byte and go on later: no line is read twice once it is complete.
-public struct FieldSection: Sendable {
+public struct FieldSection: ~Copyable, Sendable {
   /// Line bytes that are not forwarded: connection fields, and fields that Postern sets anew.
   public internal(set) var cuts = CutList()
   public internal(set) var fieldCount = 0
@@ -26,6 +26,23 @@ public struct FieldSection: Sendable {
   let isRequest: Bool
 
   init(isRequest: Bool) { self.isRequest = isRequest }
+
+  // Field by field, since the cuts are most of the section and need no clearing.
+  mutating func reset() {
+    cuts.removeAll()
+    fieldCount = 0
+    host = nil
+    authorization = nil
+    contentLength = nil
+    isChunked = false
+    asksToClose = false
+    asksToKeepAlive = false
+    expectsContinue = false
+    asksToUpgrade = false
+    hasCookies = false
+    hasChallenges = false
+    hasNominations = false
+  }
 
   /// Takes one field line.
   ///

@@ -13,7 +13,7 @@ public enum MethodKind: Sendable {
 }
 
 /// What a request head says, as ranges of the bytes that were received.
-public struct RequestHead: Sendable {
+public struct RequestHead: ~Copyable, Sendable {
   /// Bytes of the head, with the empty line.
   public internal(set) var byteCount = 0
   public internal(set) var method = ByteRange.empty
@@ -31,6 +31,18 @@ public struct RequestHead: Sendable {
 
   init() {}
 
+  mutating func reset() {
+    byteCount = 0
+    method = .empty
+    methodKind = .other
+    path = .empty
+    query = nil
+    authority = .empty
+    isHTTP10 = false
+    fieldLines = 0..<0
+    fields.reset()
+  }
+
   /// Source: RFC 9112 §6.3.
   public var framing: BodyFraming {
     if fields.isChunked { return .chunked }
@@ -43,7 +55,7 @@ public struct RequestHead: Sendable {
 }
 
 /// Reads one request head, from any number of partial receptions.
-public struct RequestScanner: Sendable {
+public struct RequestScanner: ~Copyable, Sendable {
   public private(set) var head = RequestHead()
   private var progress = HeadProgress()
   private let limits: WireLimits
@@ -52,7 +64,7 @@ public struct RequestScanner: Sendable {
 
   /// Makes ready for the next request.
   public mutating func reset() {
-    head = RequestHead()
+    head.reset()
     progress = HeadProgress()
   }
 

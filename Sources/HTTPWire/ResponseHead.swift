@@ -1,5 +1,5 @@
 /// What a response head says, as ranges of the bytes that were received.
-public struct ResponseHead: Sendable {
+public struct ResponseHead: ~Copyable, Sendable {
   /// Bytes of the head, with the empty line.
   public internal(set) var byteCount = 0
   /// 100 to 999.
@@ -14,6 +14,16 @@ public struct ResponseHead: Sendable {
 
   init() {}
 
+  mutating func reset() {
+    byteCount = 0
+    status = 0
+    statusAndReason = .empty
+    isHTTP10 = false
+    fieldLines = 0..<0
+    framing = .none
+    fields.reset()
+  }
+
   /// `1xx`: a final response follows. Source: RFC 9110 §15.2.
   public var isInterim: Bool { status < 200 }
 
@@ -25,7 +35,7 @@ public struct ResponseHead: Sendable {
 }
 
 /// Reads one response head, from any number of partial receptions.
-public struct ResponseScanner: Sendable {
+public struct ResponseScanner: ~Copyable, Sendable {
   public private(set) var head = ResponseHead()
   private var progress = HeadProgress()
   private let limits: WireLimits
@@ -34,7 +44,7 @@ public struct ResponseScanner: Sendable {
 
   /// Makes ready for the next response.
   public mutating func reset() {
-    head = ResponseHead()
+    head.reset()
     progress = HeadProgress()
   }
 
@@ -90,16 +100,17 @@ public struct ResponseScanner: Sendable {
 
   /// Source: RFC 9112 §6.3; RFC 9110 §8.6 and RFC 9112 §6.1 for what a 1xx or 204 must not carry.
   private func framing(answering method: MethodKind) throws(WireError) -> BodyFraming {
-    let fields = head.fields
-    guard !head.isHTTP10 || !fields.isChunked else { throw .badTransferEncoding }
+    let isChunked = head.fields.isChunked
+    let contentLength = head.fields.contentLength
+    guard !head.isHTTP10 || !isChunked else { throw .badTransferEncoding }
     if head.status < 200 || head.status == 204 {
-      guard !fields.isChunked else { throw .badTransferEncoding }
-      guard fields.contentLength ?? 0 == 0 else { throw .badContentLength }
+      guard !isChunked else { throw .badTransferEncoding }
+      guard contentLength ?? 0 == 0 else { throw .badContentLength }
       return .none
     }
     if method == .head || head.status == 304 { return .none }
-    if fields.isChunked { return .chunked }
-    guard let length = fields.contentLength else { return .untilClose }
+    if isChunked { return .chunked }
+    guard let length = contentLength else { return .untilClose }
     return length > 0 ? .length(length) : .none
   }
 }

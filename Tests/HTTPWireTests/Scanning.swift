@@ -12,7 +12,7 @@ struct ReadRequest: Equatable, CustomStringConvertible {
   var expectsContinue = false
   /// Field lines that would be forwarded.
   var forwarded: [String] = []
-  /// What follows the head.
+  /// What follows the scanner.head.
   var rest = ""
 
   var description: String { "\(method) \(path)?\(query ?? "-") @\(authority) \(framing) \(forwarded) rest:\(rest)" }
@@ -42,13 +42,12 @@ func readRequest(_ text: String, step: Int? = nil, limits: WireLimits = WireLimi
     } catch {
       return .refused(error)
     }
-    let head = scanner.head
     let span = bytes.span
     return .read(ReadRequest(
-      method: span.text(head.method), path: span.text(head.path), query: head.query.map { span.text($0) },
-      authority: span.text(head.authority), authorization: head.fields.authorization.map { span.text($0) },
-      framing: head.framing, isPersistent: head.isPersistent, expectsContinue: head.fields.expectsContinue,
-      forwarded: forwarded(bytes, head.fieldLines, head.fields.cuts), rest: latin1(bytes[head.byteCount...])))
+      method: span.text(scanner.head.method), path: span.text(scanner.head.path), query: scanner.head.query.map { span.text($0) },
+      authority: span.text(scanner.head.authority), authorization: scanner.head.fields.authorization.map { span.text($0) },
+      framing: scanner.head.framing, isPersistent: scanner.head.isPersistent, expectsContinue: scanner.head.fields.expectsContinue,
+      forwarded: forwarded(bytes, scanner.head.fieldLines, scanner.head.fields.cuts), rest: latin1(bytes[scanner.head.byteCount...])))
   }
   return .incomplete
 }
@@ -64,11 +63,10 @@ func readResponse(
     } catch {
       return .refused(error)
     }
-    let head = scanner.head
     return .read(ReadResponse(
-      statusAndReason: bytes.span.text(head.statusAndReason), framing: head.framing, isPersistent: head.isPersistent,
-      forwarded: forwarded(bytes, head.fieldLines, head.fields.cuts),
-      rest: latin1(bytes[head.byteCount...])))
+      statusAndReason: bytes.span.text(scanner.head.statusAndReason), framing: scanner.head.framing, isPersistent: scanner.head.isPersistent,
+      forwarded: forwarded(bytes, scanner.head.fieldLines, scanner.head.fields.cuts),
+      rest: latin1(bytes[scanner.head.byteCount...])))
   }
   return .incomplete
 }
@@ -106,7 +104,7 @@ private func steps(_ count: Int, _ step: Int?) -> [Int] {
   return Array(stride(from: step, to: count, by: step)) + [count]
 }
 
-private func forwarded(_ bytes: [UInt8], _ lines: Range<Int>, _ cuts: CutList) -> [String] {
+private func forwarded(_ bytes: [UInt8], _ lines: Range<Int>, _ cuts: borrowing CutList) -> [String] {
   var kept: [UInt8] = []
   var position = lines.lowerBound
   for index in 0..<cuts.count {

@@ -34,13 +34,12 @@ extension ClientConnection {
   }
 
   private func request(_ bytes: Span<UInt8>) -> HTTPRequest {
-    let head = scanner.head
     var fields = HTTPFields()
-    var lines = FieldLines(head.fieldLines)
+    var lines = FieldLines(scanner.head.fieldLines)
     while let line = lines.next(bytes) { fields.append(bytes.text(line.name), bytes.text(line.value)) }
     return HTTPRequest(
-      method: bytes.text(head.method), path: head.path.isEmpty ? "/" : bytes.text(head.path),
-      query: head.query.map { bytes.text($0) }, fields: fields, remoteAddress: String(decoding: address, as: UTF8.self))
+      method: bytes.text(scanner.head.method), path: scanner.head.path.isEmpty ? "/" : bytes.text(scanner.head.path),
+      query: scanner.head.query.map { bytes.text($0) }, fields: fields, remoteAddress: String(decoding: address, as: UTF8.self))
   }
 
   /// - Returns: bytes done with.

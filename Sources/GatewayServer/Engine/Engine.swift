@@ -46,7 +46,7 @@ public final class Engine: @unchecked Sendable {
   let pool = BufferPool()
   let verification: VerificationCache
 
-  public private(set) var counters = EngineCounters()
+  @exclusivity(unchecked) public private(set) var counters = EngineCounters()
   private(set) var routes = LoopRoutes(table: Engine.noRoutes, routes: [])
   private(set) var isDraining = false
   private(set) var date = DateField()
@@ -54,7 +54,7 @@ public final class Engine: @unchecked Sendable {
   /// Where receptions land before they are looked at.
   let scratch: UnsafeMutableRawBufferPointer
   /// Where heads are written together with what follows them.
-  var outgoing: ByteQueue
+  @exclusivity(unchecked) var outgoing: ByteQueue
   private var accessLog: AccessLog?
 
   private var listeners: [Listener] = []

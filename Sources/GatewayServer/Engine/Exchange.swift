@@ -14,7 +14,7 @@ final class Exchange {
   private(set) var isHTTP10 = false
   /// Whether the client connection lives on after the response.
   var keepsAlive = true
-  var requestBody = BodyReader()
+  @exclusivity(unchecked) var requestBody = BodyReader()
   private(set) var requestID: RequestID
   private(set) var startedAt: Int64 = 0
 
@@ -22,7 +22,7 @@ final class Exchange {
   // SAFETY: set to nil before the connection is closed, which the engine holds until then.
   private unowned(unsafe) var upstream: UpstreamConnection?
   /// Head and first body bytes as sent, until the response begins: for the one retry.
-  private var request: ByteQueue
+  @exclusivity(unchecked) private var request: ByteQueue
   private var isReplayable = false
   private var hasRetried = false
   private(set) var hasBegunResponse = false
@@ -55,7 +55,7 @@ final class Exchange {
 
   // MARK: Begin
 
-  func begin(_ head: RequestHead, _ bytes: Span<UInt8>) {
+  func begin(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) {
     method = head.methodKind
     isHTTP10 = head.isHTTP10
     keepsAlive = head.isPersistent && !engine.isDraining
@@ -110,14 +110,14 @@ final class Exchange {
   ///   - pathStart: where the forwarded part of the path begins.
   ///   - credential: a field line, or empty.
   func composeRequest(
-    _ head: RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer, pathStart: Int, credential: [UInt8]
+    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer, pathStart: Int, credential: [UInt8]
   ) {
     self.route = route
     compose(&request, head, bytes, route: route, server: server, pathStart: pathStart, credential: credential)
   }
 
   private func compose(
-    _ request: inout ByteQueue, _ head: RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer,
+    _ request: inout ByteQueue, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer,
     pathStart: Int, credential: [UInt8]
   ) {
     request.reserve(head.byteCount + 512)
@@ -196,7 +196,7 @@ final class Exchange {
   // MARK: Towards the client
 
   /// - Returns: false when the client is gone.
-  func forwardInterim(_ bytes: Span<UInt8>, _ head: ResponseHead) -> Bool {
+  func forwardInterim(_ bytes: Span<UInt8>, _ head: borrowing ResponseHead) -> Bool {
     // Source: RFC 9110 §15.2: no 1xx to an HTTP/1.0 client.
     guard !isHTTP10 else { return true }
     engine.outgoing.clearKeepingMemory()
@@ -206,7 +206,7 @@ final class Exchange {
   }
 
   /// Writes the final head for the client.
-  func composeResponse(_ head: ResponseHead, _ bytes: Span<UInt8>, into outgoing: inout ByteQueue) {
+  func composeResponse(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>, into outgoing: inout ByteQueue) {
     hasBegunResponse = true
     request.clear()
     status = head.status
@@ -223,7 +223,7 @@ final class Exchange {
     }
   }
 
-  private func append(_ head: ResponseHead, _ bytes: Span<UInt8>, to outgoing: inout ByteQueue) {
+  private func append(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>, to outgoing: inout ByteQueue) {
     outgoing.append("HTTP/1.1 ")
     outgoing.append(bytes.extracting(head.statusAndReason.range))
     outgoing.append("\r\n")

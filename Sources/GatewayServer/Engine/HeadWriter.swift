@@ -4,7 +4,7 @@ import ReverseProxy
 
 extension ByteQueue {
   /// Forwards field lines, leaving out the cuts: a few copies, whatever the number of fields.
-  mutating func append(_ bytes: Span<UInt8>, lines: Range<Int>, without cuts: CutList) {
+  mutating func append(_ bytes: Span<UInt8>, lines: Range<Int>, without cuts: borrowing CutList) {
     var position = lines.lowerBound
     for index in 0..<cuts.count {
       let cut = cuts[index].range
@@ -16,10 +16,10 @@ extension ByteQueue {
 
   /// Forwards request field lines one by one, for heads with lines that must be looked into.
   mutating func append(
-    _ bytes: Span<UInt8>, requestLines lines: Range<Int>, without cuts: CutList, stripping names: [[UInt8]]
+    _ bytes: Span<UInt8>, requestLines lines: Range<Int>, without cuts: borrowing CutList, stripping names: [[UInt8]]
   ) {
-    var walk = FieldWalk(lines, cuts)
-    while let line = walk.next(bytes) {
+    var walk = FieldWalk(lines)
+    while let line = walk.next(bytes, cuts) {
       if names.contains(where: { bytes.isFieldName(line.name, $0) }) { continue }
       if bytes.isFieldName(line.name, "cookie"),
         let kept = OwnCookies.removed(fromCookie: bytes.extracting(line.value.range))
@@ -38,10 +38,10 @@ extension ByteQueue {
   ///
   /// - Parameter dechunked: whether the client gets the content without its chunk framing.
   mutating func append(
-    _ bytes: Span<UInt8>, responseLines lines: Range<Int>, without cuts: CutList, dechunked: Bool
+    _ bytes: Span<UInt8>, responseLines lines: Range<Int>, without cuts: borrowing CutList, dechunked: Bool
   ) {
-    var walk = FieldWalk(lines, cuts)
-    while let line = walk.next(bytes) {
+    var walk = FieldWalk(lines)
+    while let line = walk.next(bytes, cuts) {
       if dechunked, bytes.isFieldName(line.name, "transfer-encoding") { continue }
       if bytes.isFieldName(line.name, "set-cookie"), OwnCookies.isOwn(setCookie: bytes.extracting(line.value.range)) {
         continue
@@ -59,15 +59,11 @@ extension ByteQueue {
 /// The lines of a head that are not cut.
 private struct FieldWalk {
   private var lines: FieldLines
-  private let cuts: CutList
   private var nextCut = 0
 
-  init(_ range: Range<Int>, _ cuts: CutList) {
-    lines = FieldLines(range)
-    self.cuts = cuts
-  }
+  init(_ range: Range<Int>) { lines = FieldLines(range) }
 
-  mutating func next(_ bytes: Span<UInt8>) -> FieldLine? {
+  mutating func next(_ bytes: Span<UInt8>, _ cuts: borrowing CutList) -> FieldLine? {
     while let line = lines.next(bytes) {
       while nextCut < cuts.count, Int(cuts[nextCut].end) <= Int(line.name.start) { nextCut += 1 }
       let isCut = nextCut < cuts.count && cuts[nextCut].range.contains(Int(line.name.start))

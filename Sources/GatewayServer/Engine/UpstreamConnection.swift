@@ -8,7 +8,8 @@ import ReverseProxy
 final class UpstreamConnection: ReadinessHandler {
   let engine: Engine
   let server: UpstreamServer
-  private(set) var channel: Channel
+  // As in `ClientConnection`: touched by every step, one after the other.
+  @exclusivity(unchecked) private(set) var channel: Channel
   // SAFETY: its client connection holds the exchange, and ends ours before it goes.
   private(set) unowned(unsafe) var exchange: Exchange?
   var position = 0
@@ -18,10 +19,10 @@ final class UpstreamConnection: ReadinessHandler {
   private var exchangeCount = 0
   private var isPumping = false
 
-  private var scanner: ResponseScanner
+  @exclusivity(unchecked) private var scanner: ResponseScanner
   private var hasHead = false
   private var interimCount = 0
-  private var body = BodyReader()
+  @exclusivity(unchecked) private var body = BodyReader()
 
   init(_ engine: Engine, _ server: UpstreamServer, descriptor: Int32, isConnected: Bool) throws(SystemCallError) {
     self.engine = engine
