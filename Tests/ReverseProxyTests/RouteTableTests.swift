@@ -75,6 +75,13 @@ struct RouteTableTests {
     #expect(try Self.find("GET", "/h/exact", host: host) == expected)
   }
 
+  @Test("RFC 9110 §9.3.6, §9.3.8: a route for any method serves neither TRACE, which would send the credential back, nor CONNECT", arguments: [
+    ("TRACE", "/admin"), ("trace", "/admin"), ("Track", "/photos/latest"), ("TRACE", "/photos/1/raw"), ("CONNECT", "/admin"),
+  ])
+  func refusesEchoes(method: String, path: String) throws {
+    #expect(try Self.find(method, path) == "405 DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")
+  }
+
   @Test("Postern's own endpoints come before every route", arguments: [
     "/oauth/token", "/oauth", "/%6fauth/token", "/login", "/account/sessions", "/connect/cloudvault/callback",
     "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/consent;x",
@@ -141,7 +148,7 @@ struct RouteTableTests {
     #expect(own == .ownEndpoint)
   }
 
-  @Test("RFC 9110 §9.3.6, §9.3.8: CONNECT and TRACE are no methods of a route", arguments: ["CONNECT", "TRACE", "", "GE T", "GET,"])
+  @Test("RFC 9110 §9.3.6, §9.3.8: CONNECT and TRACE are no methods of a route", arguments: ["CONNECT", "TRACE", "trace", "TRACK", "", "GE T", "GET,"])
   func refusesMethods(name: String) {
     #expect(RequestMethod(name) == nil)
   }

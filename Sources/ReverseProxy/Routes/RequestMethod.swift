@@ -2,11 +2,24 @@
 public struct RequestMethod: Sendable, Hashable, CustomStringConvertible {
   public let rawValue: String
 
-  /// nil when it is not a token, or is one that no route serves: `CONNECT` asks for a tunnel, `TRACE` echoes credentials.
+  /// nil when it is not a token, or is one that no route serves.
   public init?(_ rawValue: String) {
     let isToken = !rawValue.isEmpty && rawValue.utf8.allSatisfy(isTokenByte)
-    guard isToken, rawValue != "CONNECT", rawValue != "TRACE" else { return nil }
+    guard isToken, !RequestMethod.isRefused(Array(rawValue.utf8).span) else { return nil }
     self.rawValue = rawValue
+  }
+
+  /// Whether no route serves the method, not even one for any: `CONNECT` asks for a tunnel; `TRACE`, and `TRACK` as some
+  /// servers call it, sends the request back, and with it the credential that Postern has put in. Without case, since
+  /// servers exist that read methods so.
+  ///
+  /// Source: RFC 9110 §9.3.6, §9.3.8.
+  static func isRefused(_ method: Span<UInt8>) -> Bool {
+    func isNamed(_ name: StaticString) -> Bool {
+      guard method.count == name.utf8CodeUnitCount else { return false }
+      return name.withUTF8Buffer { bytes in bytes.indices.allSatisfy { asciiLowercased(method[$0]) == bytes[$0] } }
+    }
+    return isNamed("trace") || isNamed("track") || isNamed("connect")
   }
 
   private init(unchecked rawValue: String) { self.rawValue = rawValue }
@@ -18,6 +31,9 @@ public struct RequestMethod: Sendable, Hashable, CustomStringConvertible {
   public static let patch = RequestMethod(unchecked: "PATCH")
   public static let delete = RequestMethod(unchecked: "DELETE")
   public static let options = RequestMethod(unchecked: "OPTIONS")
+
+  /// What `Allow` names for a route that serves any method.
+  static let common: [RequestMethod] = [.get, .head, .post, .put, .patch, .delete, .options]
 
   public var description: String { rawValue }
 }

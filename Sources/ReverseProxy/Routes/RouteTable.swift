@@ -59,6 +59,7 @@ public struct RouteTable: Sendable {
   }
 
   private func choose(_ method: Span<UInt8>, of shape: Shape, at index: Int) -> RouteMatch {
+    guard !RequestMethod.isRefused(method) else { return .methodNotAllowed(allow: allows[index]) }
     let choices = choices.span
     let octets = octets.span
     for position in shape.choices {
@@ -182,7 +183,8 @@ extension RouteTable {
   }
 
   private static func allow(_ indices: [Int], _ routes: [Route]) -> String {
-    choices(indices, routes).compactMap(\.method?.rawValue).sorted().joined(separator: ", ")
+    let methods = choices(indices, routes).flatMap { $0.method.map { [$0] } ?? RequestMethod.common }
+    return Set(methods.map(\.rawValue)).sorted().joined(separator: ", ")
   }
 
   private struct Builder {
