@@ -4,8 +4,7 @@ import OAuthCore
 
 /// CloudVault, the other company of the demo: an authorization server and a photo API that Postern is a client of.
 ///
-/// It stands in for what users will put behind Postern, so it believes nothing but its own tokens. Not for production:
-/// its tokens live in memory.
+/// It stands in for what users will put behind Postern, so it believes nothing but its own tokens.
 public struct CloudVault: Sendable {
   public let tokenEndpoint: DemoTokenEndpoint
   public let photoAPI: DemoPhotoAPI
@@ -21,7 +20,8 @@ public struct CloudVault: Sendable {
     client: ClientID, secret: Secret, tokenLifetime: Duration = .seconds(300), clock: any WallClock,
     random: any RandomSource
   ) {
-    let tokens = IssuedTokens(lifetime: tokenLifetime, clock: clock, random: random)
+    let tokens = IssuedTokens(
+      lifetime: tokenLifetime, key: HKDF.derive(from: secret, info: "cloudvault tokens", byteCount: 32), clock: clock, random: random)
     tokenEndpoint = DemoTokenEndpoint(client: client, secret: secret, tokens: tokens)
     photoAPI = DemoPhotoAPI(tokens: tokens)
   }

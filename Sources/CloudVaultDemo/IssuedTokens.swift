@@ -1,40 +1,34 @@
 import Cryptography
 import OAuthCore
-import Synchronization
 
-/// The bearer tokens that the demo has issued; only their digests are kept.
-final class IssuedTokens: Sendable {
+/// The bearer tokens of the demo: they carry their own expiry under a MAC, so that a restart of the demo, which Postern
+/// need not notice, leaves them valid.
+struct IssuedTokens: Sendable {
   let lifetime: Duration
-  private let clock: any WallClock
-  private let random: any RandomSource
-  private let expiries = Mutex<[Digest256: Timestamp]>([:])
+  /// Nobody but CloudVault has it.
+  let key: Secret
+  let clock: any WallClock
+  let random: any RandomSource
 
-  /// One more makes room by dropping what has expired, and then the oldest.
-  static let countMax = 1024
-
-  init(lifetime: Duration, clock: any WallClock, random: any RandomSource) {
-    self.lifetime = lifetime
-    self.clock = clock
-    self.random = random
-  }
+  private static let prefix = "cv_"
+  /// 8 bytes of expiry and 16 of randomness, before the MAC of 32.
+  private static let contentByteCount = 24
 
   func issue() -> Secret {
-    let token = Secret("cv_" + Base64URL.encode(random.bytes(32)))
-    let now = clock.now
-    expiries.withLock { expiries in
-      if expiries.count >= Self.countMax {
-        expiries = expiries.filter { $0.value > now }
-        if expiries.count >= Self.countMax, let oldest = expiries.min(by: { $0.value < $1.value }) {
-          expiries[oldest.key] = nil
-        }
-      }
-      expiries[SHA256.digest(token)] = now + lifetime
-    }
-    return token
+    let expiry = (clock.now + lifetime).microseconds.bigEndian
+    let content = withUnsafeBytes(of: expiry) { Array($0) } + random.bytes(Self.contentByteCount - 8)
+    return Secret(Self.prefix + Base64URL.encode(content + mac(content).bytes))
   }
 
   func isLive(_ token: String) -> Bool {
-    let now = clock.now
-    return expiries.withLock { $0[SHA256.digest(token)].map { now < $0 } ?? false }
+    guard token.hasPrefix(Self.prefix), let bytes = Base64URL.decode(String(token.dropFirst(Self.prefix.count))),
+      bytes.count == Self.contentByteCount + 32
+    else { return false }
+    let content = Array(bytes[..<Self.contentByteCount])
+    guard mac(content) == Digest256(bytes: bytes[Self.contentByteCount...]) else { return false }
+    let expiry = content[..<8].reduce(Int64(0)) { $0 << 8 | Int64($1) }
+    return clock.now < Timestamp(microseconds: expiry)
   }
+
+  private func mac(_ content: [UInt8]) -> Digest256 { HMACSHA256.authenticate(content, key: key) }
 }

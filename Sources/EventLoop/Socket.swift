@@ -3,6 +3,17 @@ import Glibc
 
 /// Non-blocking TCP sockets as bare descriptors; whoever gets one closes it.
 public enum Socket {
+  /// Refuses an address that somebody listens on already.
+  ///
+  /// With `SO_REUSEPORT` the kernel would let two processes of one user share a port, and each would get half of the other's
+  /// connections; a plain bind tells.
+  public static func requireFree(_ address: SocketAddress) throws(SystemCallError) {
+    let descriptor = try open(address)
+    defer { close(descriptor) }
+    set(descriptor, SOL_SOCKET, SO_REUSEADDR)
+    guard address.withSockAddr({ bind(descriptor, $0, $1) }) == 0 else { throw SystemCallError("bind") }
+  }
+
   /// A listening socket that shares its port with the other loops (`SO_REUSEPORT`).
   public static func listen(on address: SocketAddress, backlog: Int32 = 4096) throws(SystemCallError) -> Int32 {
     let descriptor = try open(address)

@@ -28,22 +28,35 @@ extension JSON {
   }
 
   static func writeString(_ value: String, to output: inout [UInt8]) {
-    let digits = Array("0123456789abcdef".utf8)
     output.append(UInt8(ascii: "\""))
-    for byte in value.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): output.append(contentsOf: [UInt8(ascii: "\\"), byte])
-      case 0x0a: output.append(contentsOf: "\\n".utf8)
-      case 0x0d: output.append(contentsOf: "\\r".utf8)
-      case 0x09: output.append(contentsOf: "\\t".utf8)
-      case 0..<0x20:
-        output.append(contentsOf: "\\u00".utf8)
-        output.append(digits[Int(byte >> 4)])
-        output.append(digits[Int(byte & 15)])
-      default: output.append(byte)
+    var value = value
+    value.withUTF8 { text in
+      // Almost every string needs no escape, so it goes out in one piece.
+      if text.contains(where: needsEscape) {
+        for byte in text { writeEscaped(byte, to: &output) }
+      } else {
+        output.append(contentsOf: text)
       }
     }
     output.append(UInt8(ascii: "\""))
+  }
+
+  private static func needsEscape(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+  }
+
+  /// Source: RFC 8259 §7.
+  private static func writeEscaped(_ byte: UInt8, to output: inout [UInt8]) {
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"): output.append(contentsOf: [UInt8(ascii: "\\"), byte])
+    case 0x0a: output.append(contentsOf: "\\n".utf8)
+    case 0x0d: output.append(contentsOf: "\\r".utf8)
+    case 0x09: output.append(contentsOf: "\\t".utf8)
+    case 0..<0x20:
+      output.append(contentsOf: "\\u00".utf8)
+      for digit in [byte >> 4, byte & 15] { output.append(digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)) }
+    default: output.append(byte)
+    }
   }
 }
 

@@ -4,6 +4,7 @@ public struct HTTPFields: Sendable, ExpressibleByDictionaryLiteral {
 
   public init() {}
   public init(dictionaryLiteral elements: (String, String)...) {
+    entries.reserveCapacity(elements.count + 4)
     for (name, value) in elements { append(name, value) }
   }
 
@@ -22,19 +23,16 @@ public struct HTTPFields: Sendable, ExpressibleByDictionaryLiteral {
 
   /// The caller's value never holds CR, LF or NUL: those would let it write fields of its own.
   public mutating func append(_ name: String, _ value: String) {
-    precondition(!value.utf8.contains { $0 == 0x0d || $0 == 0x0a || $0 == 0 }, "field value with a line break")
+    for byte in value.utf8 { precondition(byte != 0x0d && byte != 0x0a && byte != 0, "field value with a line break") }
     entries.append((name, value))
   }
 
   private static func equal(_ left: String, _ right: String) -> Bool {
-    left.utf8.count == right.utf8.count
-      && zip(left.utf8, right.utf8).allSatisfy { ($0 | (0x41...0x5a).contains($0).bit) == ($1 | (0x41...0x5a).contains($1).bit) }
+    left.utf8.count == right.utf8.count && zip(left.utf8, right.utf8).allSatisfy { lowerCase($0) == lowerCase($1) }
   }
-}
 
-extension Bool {
-  /// The bit that tells ASCII lower case from upper case.
-  fileprivate var bit: UInt8 { self ? 0x20 : 0 }
+  @inline(__always)
+  private static func lowerCase(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
 }
 
 /// A whole request to one of Postern's own endpoints, its body read and bounded.

@@ -36,16 +36,15 @@ struct ProxyPlane: Sendable {
     guard let socket = SocketAddress(literal: address.host, port: address.port) else {
       preconditionFailure("a configuration has literal addresses only")
     }
-    for engine in engines {
-      let failure = await engine.loop.task { () -> SystemCallError? in
-        do throws(SystemCallError) {
-          try engine.listen(on: socket, serving: service)
-          return nil
-        } catch {
-          return error
-        }
-      }.value
-      if let failure { throw CommandFailure("cannot listen on \(address): \(failure); is another process there?") }
+    do {
+      try Socket.requireFree(socket)
+      for engine in engines {
+        try await engine.loop.task {
+          Result { () throws(SystemCallError) in _ = try engine.listen(on: socket, serving: service) }
+        }.value.get()
+      }
+    } catch {
+      throw CommandFailure("cannot listen on \(address): \(error); is another process there?")
     }
   }
 
