@@ -278,8 +278,10 @@ final class ClientConnection: ReadinessHandler {
     switch phase {
     case .head where hasBegunHead: refuseTimeout()
     case .parked, .answering:
+      // Whatever the result will be, it comes too late for this request.
       ticket &+= 1
-      fail(.internalError)
+      fail(phase == .parked ? .verificationUnavailable : .internalError)
+      pump()
     case .forwarding where exchange.requestBody.isComplete && channel.outbound.isEmpty:
       // Nothing is expected of the client: the upstream has its own deadlines.
       deadline = .max

@@ -72,6 +72,9 @@ final class RawConnection: @unchecked Sendable {
     return Array(buffer[..<count])
   }
 
+  /// Bytes received but not read yet.
+  var pendingCount: Int { pending.count }
+
   private func fill() -> Bool {
     guard let bytes = receive() else { return false }
     pending += bytes

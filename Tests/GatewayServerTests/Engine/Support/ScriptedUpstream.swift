@@ -23,7 +23,11 @@ final class ScriptedUpstream: Sendable {
       var number = 0
       while true {
         let socket = accept(descriptor, nil, nil)
-        guard socket >= 0, !state.withLock({ $0.isStopped }) else { return }
+        guard socket >= 0, !state.withLock({ $0.isStopped }) else {
+          // Here and not in `stop`: the number must not belong to another socket while this thread may accept on it.
+          close(descriptor)
+          return
+        }
         let connection = RawConnection(descriptor: socket)
         state.withLock { $0.connections.append(connection) }
         let count = number
@@ -53,7 +57,6 @@ final class ScriptedUpstream: Sendable {
   func stop() {
     state.withLock { $0.isStopped = true }
     shutdown(descriptor, Int32(SHUT_RDWR))
-    close(descriptor)
   }
 }
 

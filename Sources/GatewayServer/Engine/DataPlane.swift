@@ -1,0 +1,74 @@
+import EventLoop
+import OAuthCore
+
+/// The engines of all loops as one thing: started, changed and stopped together. May be called from any thread.
+public final class DataPlane: ChangeObserver {
+  private let engines: [Engine]
+
+  /// Makes one engine per loop of a running group.
+  ///
+  /// - Parameter accessLog: descriptor for request lines, which stays the caller's; nil: none are written.
+  public init(
+    group: EventLoopGroup, endpoints: EndpointTable, ports: Engine.Ports, limits: EngineLimits = EngineLimits(),
+    accessLog: Int32? = nil
+  ) async {
+    var engines: [Engine] = []
+    for loop in group.loops {
+      engines.append(
+        await loop.task {
+          Engine(loop: loop, endpoints: endpoints, ports: ports, limits: limits, accessLog: accessLog)
+        }.value)
+    }
+    self.engines = engines
+  }
+
+  /// Every loop listens on the address; the kernel spreads connections over them.
+  ///
+  /// - Returns: the address, with the port that port 0 became.
+  @discardableResult
+  public func listen(on address: SocketAddress, serving service: Engine.Service = .gateway) async throws(SystemCallError) -> SocketAddress {
+    var address = address
+    for engine in engines {
+      let wanted = address
+      address = try await engine.loop.task {
+        Result { () throws(SystemCallError) in try engine.listen(on: wanted, serving: service) }
+      }.value.get()
+    }
+    return address
+  }
+
+  /// Serves another snapshot; on return every new request is served by it.
+  public func apply(_ snapshot: GatewaySnapshot) async {
+    for engine in engines { await engine.loop.task { engine.apply(snapshot) }.value }
+  }
+
+  public func apply(_ changes: [Change]) {
+    for engine in engines { engine.loop.execute { engine.apply(changes) } }
+  }
+
+  public func forgetEverything() {
+    for engine in engines { engine.loop.execute { engine.forgetEverything() } }
+  }
+
+  /// What all loops have done since they started.
+  public func counters() async -> EngineCounters {
+    var sum = EngineCounters()
+    for engine in engines { sum = sum + (await engine.loop.task { engine.counters }.value) }
+    return sum
+  }
+
+  /// Stops accepting, lets requests under way end, and returns when no connection is left.
+  ///
+  /// - Parameter deadline: after that, what is still open is cut off.
+  public func drain(within deadline: Duration) async {
+    await withTaskGroup(of: Void.self) { group in
+      for engine in engines {
+        group.addTask {
+          await withUnsafeContinuation { continuation in
+            engine.loop.execute { engine.drain(within: deadline) { continuation.resume() } }
+          }
+        }
+      }
+    }
+  }
+}
