@@ -79,14 +79,14 @@ struct SocketTests {
     let second = try Socket.listen(on: try #require(Socket.localAddress(first)))
     close(second)
   }
-}
 
-@Test("An address that somebody listens on is refused, although SO_REUSEPORT would share it")
-func takenAddress() throws {
-  let any = try #require(SocketAddress(literal: "127.0.0.1", port: 0))
-  let listener = try Socket.listen(on: any)
-  let taken = try #require(Socket.localAddress(listener))
-  #expect(throws: SystemCallError.self) { try Socket.requireFree(taken) }
-  close(listener)
-  try Socket.requireFree(taken)
+  @Test("An address that somebody listens on is refused, although SO_REUSEPORT would share it")
+  func takenAddress() throws {
+    let any = try #require(SocketAddress(literal: "127.0.0.1", port: 0))
+    let listener = try Socket.listen(on: any)
+    let taken = try #require(Socket.localAddress(listener))
+    #expect(throws: SystemCallError.self) { try Socket.requireFree(taken) }
+    close(listener)
+    try Socket.requireFree(taken)
+  }
 }
