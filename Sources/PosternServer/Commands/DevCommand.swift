@@ -27,6 +27,8 @@ struct DevCommand: AsyncParsableCommand {
     defer { LogWriter.standardError.flush() }
     let directory = try Self.absolute(directory)
     try DevHome.makeDirectory(directory, mode: 0o755)
+    let lock = try DevLock(directory)
+    defer { lock.unlock() }
 
     Self.say("Starting PostgreSQL")
     let postgres = try LocalPostgres.start(
