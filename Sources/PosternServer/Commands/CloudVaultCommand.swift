@@ -21,7 +21,7 @@ struct CloudVaultCommand: AsyncParsableCommand {
     let group = try EventLoopGroup(count: 1)
     group.start()
     defer { group.stop() }
-    let server = try await CloudVaultServer.start(on: address, secret: Secret(bytes: secret), loop: group.loops[0])
+    let server = try await CloudVaultServer.start(on: address, secret: Secret(bytes: secret), group: group)
     for await request in signals.requests() {
       if case .stop = request { break }
     }

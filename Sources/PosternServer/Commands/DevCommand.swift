@@ -49,7 +49,7 @@ struct DevCommand: AsyncParsableCommand {
       transport: egress, clock: SystemClock(), random: SystemRandom())
     let cloudVault = try await CloudVaultServer.start(
       on: ListenAddress(host: "127.0.0.1", port: UInt16(clamping: cloudVaultPort)), secret: home.cloudVaultSecret,
-      printMyPics: printMyPics, loop: group.loops[0])
+      printMyPics: printMyPics, group: group)
     try await Server(configuration, grants: PosternCommand.pluggedInGrants).run(until: signals.requests()) {
       Self.say(DevGuide(home: home).text)
     }

@@ -8,21 +8,18 @@ import OAuthCore
 
 /// The demo upstream on an address of its own; in `postern dev` with the demo client beside it.
 struct CloudVaultServer {
-  private let plane: ProxyPlane
+  private let plane: DataPlane
 
   /// - Parameter secret: what Postern authenticates with at CloudVault's token endpoint, as client `postern`.
   static func start(
-    on address: ListenAddress, secret: Secret, printMyPics: PrintMyPics? = nil, loop: EventLoop
+    on address: ListenAddress, secret: Secret, printMyPics: PrintMyPics? = nil, group: EventLoopGroup
   ) async throws -> CloudVaultServer {
     let vault = CloudVault(client: ClientID("postern"), secret: secret, clock: SystemClock(), random: SystemRandom())
     var endpoints = vault.endpoints
     printMyPics?.add(to: &endpoints)
-    let engine = await loop.task {
-      Engine(
-        loop: loop, endpoints: EndpointTable(),
-        ports: Engine.Ports(verifier: NoTokens(), freshness: AlwaysFresh(), credentials: NoCredentials()))
-    }.value
-    let plane = ProxyPlane(engines: [engine])
+    let plane = await DataPlane(
+      group: group, endpoints: EndpointTable(),
+      ports: Engine.Ports(verifier: NoTokens(), freshness: AlwaysFresh(), credentials: NoCredentials()))
     try await plane.listen(on: address, serving: .endpoints(endpoints))
     return CloudVaultServer(plane: plane)
   }

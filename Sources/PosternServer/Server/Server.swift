@@ -66,20 +66,22 @@ final class Server: Sendable {
       observer: LoggedBroker())
     let feed = ChangeListener(
       loop: loops[0], pool: pools[0], configuration: database, observers: [changes], logger: logger)
-    let proxyPlane = await ProxyPlane.make(
-      on: loops, configuration, endpoints: tokenPlane.endpoints,
+    var limits = EngineLimits()
+    limits.request = configuration.limits
+    let dataPlane = await DataPlane(
+      group: group, endpoints: tokenPlane.endpoints,
       ports: Engine.Ports(
         verifier: tokenPlane.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials),
-      accessLog: logger.logLevel <= .info ? STDERR_FILENO : nil)
-    changes.add([proxyPlane])
+      limits: limits, accessLog: logger.logLevel <= .info ? STDERR_FILENO : nil)
+    changes.add([dataPlane])
     loops[0].execute { feed.start() }
-    let resolution = await resolveUpstreams(for: proxyPlane, workers: resolvers, on: loops[0])
+    let resolution = await resolveUpstreams(for: dataPlane, workers: resolvers, on: loops[0])
 
     // The doors.
-    for listener in configuration.listeners { try await proxyPlane.listen(on: listener) }
+    for listener in configuration.listeners { try await dataPlane.listen(on: listener) }
     if let admin = configuration.admin {
-      let endpoints = adminEndpoints(proxyPlane, pools: pools, feed: feed)
-      try await proxyPlane.listen(on: admin, serving: .endpoints(endpoints))
+      let endpoints = adminEndpoints(dataPlane, pools: pools, feed: feed)
+      try await dataPlane.listen(on: admin, serving: .endpoints(endpoints))
     }
     logger.notice("serving", metadata: ["issuer": "\(configuration.issuer)", "loops": "\(loops.count)"])
     onReady()
@@ -92,7 +94,7 @@ final class Server: Sendable {
     // The reverse: no new work, what is under way ends, what was received is stored.
     isStopping.store(true, ordering: .relaxed)
     logger.notice("stopping")
-    await proxyPlane.drain(within: Self.drainDeadline)
+    await dataPlane.drain(within: Self.drainDeadline)
     resolution.cancel()
     janitor.cancel()
     await credentials.shutdown()
@@ -152,11 +154,11 @@ final class Server: Sendable {
   }
 
   /// Looks the upstreams' names up now, and again as long as the process runs.
-  private func resolveUpstreams(for plane: ProxyPlane, workers: WorkerPool, on loop: EventLoop) async -> Task<Void, Never> {
+  private func resolveUpstreams(for plane: DataPlane, workers: WorkerPool, on loop: EventLoop) async -> Task<Void, Never> {
     let addresses = UpstreamAddresses(workers: workers)
     let configuration = configuration
     let first = await addresses.resolve(configuration.upstreams)
-    plane.apply(GatewaySnapshot(routes: configuration.routes, upstreams: configuration.upstreams, addresses: first))
+    await plane.apply(GatewaySnapshot(routes: configuration.routes, upstreams: configuration.upstreams, addresses: first))
     return loop.task {
       var known = first
       while !Task.isCancelled {
@@ -165,12 +167,12 @@ final class Server: Sendable {
         let found = known.merging(await addresses.resolve(configuration.upstreams)) { $1.isEmpty ? $0 : $1 }
         guard found != known else { continue }
         known = found
-        plane.apply(GatewaySnapshot(routes: configuration.routes, upstreams: configuration.upstreams, addresses: found))
+        await plane.apply(GatewaySnapshot(routes: configuration.routes, upstreams: configuration.upstreams, addresses: found))
       }
     }
   }
 
-  private func adminEndpoints(_ plane: ProxyPlane, pools: [PostgresPool], feed: ChangeListener) -> EndpointTable {
+  private func adminEndpoints(_ plane: DataPlane, pools: [PostgresPool], feed: ChangeListener) -> EndpointTable {
     var table = EndpointTable()
     table.add("/healthz", HealthEndpoint())
     table.add(
