@@ -108,6 +108,7 @@ mkdir "$run/context"
 install -s "$POSTERN_BINARY" "$run/context/postern"
 sed -e '/ AS builder$/,/^$/d' -e 's|--from=builder /out/postern|postern|' deploy/Dockerfile >"$run/context/Dockerfile"
 build --build-arg "RUNTIME_IMAGE=$base" --tag docker.io/library/postern:latest "$run/context"
+podman image prune --force >/dev/null # what earlier runs built
 
 # -- up ------------------------------------------------------------------------------------------------------------
 
@@ -127,6 +128,8 @@ run_health_checks() {
 run_health_checks >/dev/null 2>&1 &
 health=$!
 
+origin=http://127.0.0.1:8080
+! curl -s -o /dev/null --max-time 5 "$origin" || fail "something listens at $origin already"
 compose config -q
 compose down -v -t 1 >/dev/null 2>&1 || true
 started=$SECONDS
@@ -140,7 +143,6 @@ pass "healthy after $((SECONDS - started)) s"
 
 # -- from outside --------------------------------------------------------------------------------------------------
 
-origin=http://127.0.0.1:8080
 token() {
   curl -s --max-time 10 -u "nightly-report:$(cat deploy/compose/secrets/report_secret)" -d grant_type=client_credentials \
     "$origin/oauth/token" | sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p'
@@ -154,10 +156,9 @@ pass "a client-credentials token is issued"
 pass "a photo list comes through the gateway"
 [ "$(status_of "$origin/photos")" = 401 ] || fail "GET /photos without a token is not 401"
 pass "without a token it does not"
-authorize="$origin/oauth/authorize?response_type=code&client_id=printmypics&redirect_uri=http://127.0.0.1:9/callback\
-&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
-curl -sL --max-time 10 --cookie "" "$authorize" | grep -q 'name="password"' || fail "no sign-in page at $authorize"
-pass "Alice is asked to sign in"
+alice=$(python3 deploy/compose/test/sign_in.py "$origin" deploy/compose/secrets) || fail "alice cannot sign in"
+[ "$(photos "$alice")" = 200 ] || fail "GET /photos with the token for alice: $(photos "$alice")"
+pass "Alice signs in, allows PrintMyPics, and it gets her photos"
 
 # -- inside --------------------------------------------------------------------------------------------------------
 
