@@ -42,7 +42,7 @@ struct ConfigurationFaultTests {
      "19:14: the password grant is not offered (RFC 9700 §2); use authorization_code with PKCE"),
     ("scopes:\n", "grants: [authorization_code, refresh_token]\nscopes:\n",
      "20:14: no grant \"client_credentials\" is switched on under grants"),
-    ("scopes:\n", "grants: [magic]\nscopes:\n", "9:10: no grant \"magic\" is registered"),
+    ("scopes:\n", "grants: [magic]\nscopes:\n", "9:10: this program has no grant \"magic\"; it has authorization_code, client_credentials, refresh_token (one of your own comes with a program of your own, such as Examples/CustomGrantServer)"),
     ("allowed_hosts: [127.0.0.1]", "allowed_hosts: [api.vault.example]",
      "36:55: provider \"vault\" does not let its tokens go to 127.0.0.1, a server of upstream \"api\"; add it to allowed_hosts if it may have them"),
   ]
@@ -288,7 +288,7 @@ struct ConfigurationFaultTests {
     let missing = try #require(throws: ConfigurationErrors.self) {
       try Configuration.load(path: "none.yaml", environment: [:]) { _ in throw Fixture.NoSuchFile() }
     }
-    #expect(missing.description == "none.yaml: the file cannot be read")
+    #expect(missing.description == "none.yaml: the file cannot be read; name a readable one with --config")
     let binary = try #require(throws: ConfigurationErrors.self) {
       try Configuration.load(path: "b.yaml", environment: [:]) { _ in [0xff, 0xfe] }
     }

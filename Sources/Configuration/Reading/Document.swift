@@ -7,7 +7,7 @@ extension ReadingContext {
   /// The root of a YAML file; nil when it cannot be read or is no YAML, and told so.
   func document(at path: String) -> YAMLValue? {
     guard let bytes = try? secrets.readFile(path) else {
-      faults.add("the file cannot be read", at: nil)
+      faults.add("the file cannot be read; name a readable one with --config", at: nil)
       return nil
     }
     guard bytes.count <= ReadingContext.documentBytesMax else {

@@ -53,8 +53,7 @@ extension YAMLValue {
   /// `resource` values. Source: RFC 8707 §2: absolute, without fragment.
   var audience: String? {
     guard let text else { return nil }
-    let isAbsolute = text.firstIndex(of: ":").map { $0 > text.startIndex } ?? false
-    guard isAbsolute, !text.contains("#"), text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+    guard ResourceIndicator.isWellFormed(text) else {
       return fault("\(path) must be an absolute URI without fragment (RFC 8707 §2)")
     }
     return text
@@ -72,7 +71,7 @@ extension Section {
         unavailable: ["private_key_jwt", "tls_client_auth"])
     }
     let clientGrants = required("grants") { value in
-      value.uniqueList { $0.grantType(among: grants, "is switched on under grants") }
+      value.uniqueList { $0.grantType(among: grants) { "no grant \"\($0)\" is switched on under grants" } }
     }
     let redirectURIs = optional("redirect_uris", default: []) { $0.uniqueList { $0.redirectURI } }
     let needsConsent = clientGrants?.contains(.authorizationCode) == true

@@ -40,18 +40,21 @@ extension YAMLValue {
   func enabledGrants(of registered: [GrantType]) -> [GrantType]? {
     uniqueList { value in
       if case .mapping = value.node { return value.fault("external grants are not available in this version") }
-      return value.grantType(among: registered, "is registered")
+      return value.grantType(among: registered) { name in
+        "this program has no grant \"\(name)\"; it has \(registered.map(\.rawValue).joined(separator: ", "))"
+          + " (one of your own comes with a program of your own, such as Examples/CustomGrantServer)"
+      }
     }
   }
 
-  /// - Parameter condition: how a grant comes to be among `grants`, for the message.
-  func grantType(among grants: [GrantType], _ condition: String) -> GrantType? {
+  /// - Parameter objection: what to say of a name that is not among `grants`.
+  func grantType(among grants: [GrantType], _ objection: (_ name: String) -> String) -> GrantType? {
     guard let text else { return nil }
     if let grant = grants.first(where: { $0.rawValue == text }) { return grant }
     // Source: RFC 9700 §2.1.2, §2.4.
     if ["password", "implicit"].contains(text) {
       return fault("the \(text) grant is not offered (RFC 9700 §2); use authorization_code with PKCE")
     }
-    return fault("no grant \"\(text)\" \(condition)\(didYouMean(text, among: grants.map(\.rawValue)))")
+    return fault("\(objection(text))\(didYouMean(text, among: grants.map(\.rawValue)))")
   }
 }

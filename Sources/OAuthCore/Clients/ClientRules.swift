@@ -13,9 +13,13 @@ extension ClientID {
 extension Client {
   /// Why this client must not be registered; nil: it may. A sentence for the operator.
   ///
-  /// - Parameter registered: the grants that the server has.
-  public func objection(grants registered: [GrantType]) -> String? {
+  /// - Parameters:
+  ///   - registered: the grants that the server has.
+  ///   - explained: the scopes that the consent page has words for; nil: those were looked at already.
+  public func objection(grants registered: [GrantType], explained: [Scope]? = nil) -> String? {
     if let objection = id.objection { return objection }
+    guard (1...256).contains(name.utf8.count), name.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
+    else { return "a client's name is 1 to 256 bytes long, without control characters" }
     if grants.isEmpty { return "a client needs at least one grant, such as client_credentials" }
     for grant in grants.sorted(by: { $0.rawValue < $1.rawValue }) where !registered.contains(grant) {
       return "there is no grant '\(grant)' here; there are \(registered.map(\.rawValue).joined(separator: ", "))"
@@ -28,6 +32,14 @@ extension Client {
     }
     for uri in redirectURIs {
       if let objection = RedirectURI.objection(to: uri) { return "the redirect URI '\(uri)' \(objection)" }
+    }
+    for audience in audiences where !ResourceIndicator.isWellFormed(audience) {
+      return "the audience '\(audience)' is not an absolute URI without fragment (RFC 8707 §2)"
+    }
+    if grants.contains(.authorizationCode), let explained,
+      let mute = scopes.scopes.first(where: { !explained.contains($0) })
+    {
+      return "the scope '\(mute)' is not declared under scopes in the configuration, so the consent page could not explain it"
     }
     return nil
   }
