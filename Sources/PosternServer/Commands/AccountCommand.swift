@@ -22,6 +22,9 @@ struct AccountCommand: AsyncParsableCommand {
       guard !configuration.accounts.contains(where: { $0.username == name }) else {
         throw CommandFailure("the account '\(name)' stands in \(config.path); change it there")
       }
+      guard Self.isUsername(name) else {
+        throw CommandFailure("a user name is 1 to 128 bytes long, without control characters and without blanks around it")
+      }
       let random = SystemRandom()
       let now = SystemClock().now
       // It never changes and never names the person to whoever reads a token; its colon keeps it apart from client ids.
@@ -30,6 +33,12 @@ struct AccountCommand: AsyncParsableCommand {
       let created = try await DatabaseSession.run(configuration) { try await $0.accounts.create(account, at: now) }
       guard created else { throw CommandFailure("there is an account '\(name)' already; choose another name") }
       print("\(name) can sign in. Its subject is \(subject).")
+    }
+
+    /// What a person can type and see again.
+    private static func isUsername(_ name: String) -> Bool {
+      (1...128).contains(name.utf8.count) && name.first?.isWhitespace == false && name.last?.isWhitespace == false
+        && !name.unicodeScalars.contains { $0.properties.generalCategory == .control }
     }
   }
 
@@ -87,12 +96,16 @@ struct PasswordInput: ParsableArguments {
   /// Bytes; scrypt takes more, people do not.
   static let byteCountMax = 1024
 
+  private static let example = "printf %s \"$PASSWORD\" | postern account create alice --password-stdin"
+
   @Flag(name: .customLong("password-stdin"), help: "Read the password from the first line of standard input.")
   var isFromStandardInput = false
 
   func hash() throws -> String {
-    guard isFromStandardInput else { throw CommandFailure("pipe the password in and say --password-stdin") }
-    let password = try readSecretLine("a password")
+    guard isFromStandardInput else {
+      throw CommandFailure("a password comes in by a pipe; say --password-stdin: \(Self.example)")
+    }
+    let password = try readSecretLine("a password", example: Self.example)
     guard password.count >= Self.characterCountMin, password.utf8.count <= Self.byteCountMax else {
       throw CommandFailure("a password has at least \(Self.characterCountMin) characters and at most \(Self.byteCountMax) bytes")
     }

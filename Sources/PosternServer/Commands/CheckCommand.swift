@@ -9,6 +9,10 @@ struct CheckCommand: ParsableCommand {
 
   func run() throws {
     let configuration = try config.load()
-    print("\(config.path) is good: \(configuration.clients.count) clients, \(configuration.routes.routes.count) routes.")
+    let clients = Self.count(configuration.clients.count, "client")
+    let routes = Self.count(configuration.routes.routes.count, "route")
+    print("\(config.path) is good: \(clients), \(routes).")
   }
+
+  private static func count(_ number: Int, _ noun: String) -> String { number == 1 ? "1 \(noun)" : "\(number) \(noun)s" }
 }

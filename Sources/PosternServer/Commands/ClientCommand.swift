@@ -14,10 +14,13 @@ struct ClientCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Register a client and print its secret, once.",
       discussion: """
-        A service:    postern client create batch --grant client_credentials --scope photos.read
-        A web app:    postern client create shop --grant authorization_code --grant refresh_token \\
-                        --redirect-uri https://shop.example/callback --scope photos.read
-        A native app: the same with --public; it has no secret and proves itself with PKCE.
+        A service:
+          postern client create batch --grant client_credentials --scope photos.read
+        A web app:
+          postern client create shop --redirect-uri https://shop.example/callback \\
+            --grant authorization_code --grant refresh_token --scope photos.read
+        A native app:
+          the same with --public; it has no secret and proves itself with PKCE.
         """)
 
     @Argument(help: "The client_id.") var id: String
@@ -73,13 +76,16 @@ struct ClientCommand: AsyncParsableCommand {
         id: ClientID(id), name: name ?? id, authentication: method, secrets: secret.map { [$0] } ?? [],
         grants: Set(grants.map { GrantType($0) }), redirectURIs: redirectURIs, scopes: try scopeSet(),
         audiences: audiences, accessTokenFormat: format)
-      if let objection = client.objection(grants: configuration.grants) { throw CommandFailure(objection) }
+      let scopes = configuration.scopes.map(\.scope)
+      if let objection = client.objection(grants: configuration.grants, explained: scopes) { throw CommandFailure(objection) }
       return client
     }
 
     private func scopeSet() throws -> ScopeSet {
       ScopeSet(try scopes.map { text in
-        guard let scope = Scope(text) else { throw CommandFailure("'\(text)' is not a scope (RFC 6749 §3.3)") }
+        guard let scope = Scope(text) else {
+          throw CommandFailure("'\(text)' is not a scope: visible ASCII without space, quote and backslash (RFC 6749 §3.3)")
+        }
         return scope
       })
     }
@@ -109,19 +115,24 @@ struct ClientCommand: AsyncParsableCommand {
       discussion: "The secret before stays valid until --previous-ends-after has passed, so that nothing stops meanwhile.")
 
     @Argument(help: "The client_id.") var id: String
-    @Option(name: .customLong("previous-ends-after"), help: "Hours the secret before stays valid; 0 ends it at once.")
+    @Option(
+      name: .customLong("previous-ends-after"),
+      help: ArgumentHelp("Hours the secret before stays valid; 0 ends it at once.", valueName: "hours"))
     var hours = 24
     @OptionGroup var config: ConfigurationOption
 
     func run() async throws {
       let configuration = try config.load()
-      guard (0...24 * 365).contains(hours) else { throw CommandFailure("--previous-ends-after is between 0 and \(24 * 365) hours") }
+      guard (0...24 * 365).contains(hours) else { throw CommandFailure("--previous-ends-after is between 0 and \(24 * 365) hours, not \(hours)") }
       let now = SystemClock().now
       let made = HandleMint(ring: configuration.keys, random: SystemRandom()).makeClientSecret(at: now)
       let end = now + .seconds(hours * 3600)
       let id = ClientID(id)
       let rotated = try await DatabaseSession.run(configuration) { stores in
-        try await stores.clients.rotateSecret(of: id, to: made.verifier, previousEndsAt: end, at: now)
+        if try await stores.clients.clients([id], at: now).first?.client.isPublic == true {
+          throw CommandFailure("the client '\(id)' is public and has no secret; register a confidential one beside it")
+        }
+        return try await stores.clients.rotateSecret(of: id, to: made.verifier, previousEndsAt: end, at: now)
       }
       guard rotated else { throw configuration.noSuchClient(id) }
       print("client_secret: \(made.secret.exposedText)")

@@ -15,7 +15,7 @@ struct CloudVaultCommand: AsyncParsableCommand {
     try JSONLogHandler.bootstrap(level: ProcessEnvironment.variables["POSTERN_LOG"])
     guard let address = ListenAddress(address) else { throw CommandFailure("--address is like 127.0.0.1:8081, not '\(address)'") }
     guard let secret = try? FileContent.read(secretFile), !secret.isEmpty else {
-      throw CommandFailure("\(secretFile) cannot be read, or is empty")
+      throw CommandFailure("\(secretFile) cannot be read or is empty; put the secret of the client `postern` there")
     }
     let signals = SignalWaiter()
     let group = try EventLoopGroup(count: 1)

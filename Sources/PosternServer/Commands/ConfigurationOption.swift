@@ -19,10 +19,12 @@ struct ConfigurationOption: ParsableArguments {
 
 /// Reads a secret from standard input, so that it is neither in the process list nor in the shell's history.
 ///
-/// - Parameter what: for the error message, such as `a password`.
-func readSecretLine(_ what: String) throws -> String {
+/// - Parameters:
+///   - what: for the error message, such as `a password`.
+///   - example: how it is done.
+func readSecretLine(_ what: String, example: String) throws -> String {
   guard let line = readLine(strippingNewline: true), !line.isEmpty else {
-    throw CommandFailure("standard input holds no line with \(what); pipe it in: printf %s … | postern …")
+    throw CommandFailure("standard input holds no line with \(what); pipe it in: \(example)")
   }
   return line
 }

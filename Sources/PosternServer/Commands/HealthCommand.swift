@@ -21,12 +21,12 @@ struct HealthCommand: ParsableCommand {
     let request = Array("GET \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n".utf8)
     try Self.wait(descriptor, for: Int16(POLLOUT))
     guard Socket.pendingError(descriptor) == 0, send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count
-    else { throw CommandFailure("nothing listens at \(address)") }
+    else { throw CommandFailure("nothing listens at \(address); start Postern, or name its admin address with --url") }
     try Self.wait(descriptor, for: Int16(POLLIN))
     var head = [UInt8](repeating: 0, count: 64)
     let count = recv(descriptor, &head, head.count, 0)
     let line = String(decoding: head[..<max(0, count)].prefix { $0 != 0x0d }, as: UTF8.self)
-    guard line.hasPrefix("HTTP/1.1 200") else { throw CommandFailure("\(url) answered: \(line)") }
+    guard line.hasPrefix("HTTP/1.1 200") else { throw CommandFailure("\(url) answered '\(line)'; see what Postern logs") }
   }
 
   private static func parse(_ url: String) -> (SocketAddress, path: Substring)? {
@@ -42,7 +42,7 @@ struct HealthCommand: ParsableCommand {
 
   private static func wait(_ descriptor: Int32, for events: Int16) throws {
     var poll = pollfd(fd: descriptor, events: events, revents: 0)
-    guard Glibc.poll(&poll, 1, Int32(timeoutSeconds * 1000)) == 1 else { throw CommandFailure("no answer in \(timeoutSeconds) s") }
+    guard Glibc.poll(&poll, 1, Int32(timeoutSeconds * 1000)) == 1 else { throw CommandFailure("there was no answer within \(timeoutSeconds) s; see what Postern logs") }
   }
 }
 

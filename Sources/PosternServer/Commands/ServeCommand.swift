@@ -5,8 +5,8 @@ struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve", abstract: "Run the servers.",
     discussion: """
-      Migrates the database, then serves. Ready when GET /readyz on the admin address answers 200. SIGTERM or Ctrl-C ends
-      it: readiness fails first, requests under way end, then it stops. Logs one JSON object a line to standard error;
+      Migrates the database, then serves. Ready when GET /readyz on the admin address answers 200. SIGTERM or Ctrl-C ends \
+      it: readiness fails first, requests under way end, then it stops. Logs one JSON object a line to standard error; \
       POSTERN_LOG is trace, debug, info, warning or error.
       """)
 

@@ -9,6 +9,7 @@ struct TokenCommand: AsyncParsableCommand {
     commandName: "token", abstract: "Look at a token, or end it.",
     discussion: """
       The token is read from standard input, so that it is neither in the process list nor in the shell's history:
+
         printf %s "$TOKEN" | postern token inspect
       """,
     subcommands: [Inspect.self, Revoke.self])
@@ -20,7 +21,7 @@ struct TokenCommand: AsyncParsableCommand {
 
     func run() async throws {
       let configuration = try config.load()
-      let token = try readSecretLine("a token")
+      let token = try readSecretLine("a token", example: "printf %s \"$TOKEN\" | postern token inspect")
       let found = try await DatabaseSession.run(configuration) { stores in
         try await PresentedToken.find(token, configuration, stores)
       }
@@ -37,7 +38,7 @@ struct TokenCommand: AsyncParsableCommand {
 
     func run() async throws {
       let configuration = try config.load()
-      let token = try readSecretLine("a token")
+      let token = try readSecretLine("a token", example: "printf %s \"$TOKEN\" | postern token revoke")
       let found = try await DatabaseSession.run(configuration) { stores in
         let found = try await PresentedToken.find(token, configuration, stores)
         try await found?.revoke(stores.tokens, at: SystemClock().now)
