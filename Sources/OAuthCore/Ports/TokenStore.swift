@@ -102,7 +102,9 @@ public struct OneTimeArtefact: Sendable, Hashable {
   public var kind: String
   /// Its name; at most 64 bytes (hash what is longer).
   public var id: [UInt8]
-  /// Until when it could be presented again, so until when its use is remembered.
+  /// Until when it could be presented again, so until when its use is remembered. It is part of the artefact's identity:
+  /// whoever presents it again, to whichever instance, must come to the same moment, so take it from the artefact itself or
+  /// from what is kept with it, never from the time of the request.
   public var expiresAt: Timestamp
 
   public init(kind: String, id: [UInt8], expiresAt: Timestamp) {
