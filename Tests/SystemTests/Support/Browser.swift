@@ -7,9 +7,12 @@ struct Browser {
   let port: Int
   /// What the address bar shows: the issuer, whichever instance a load balancer picks.
   let origin: String
+  private let source: String?
   private var cookies: [String: String] = [:]
 
-  init(_ deployment: Deployment, port: Int? = nil) {
+  /// - Parameter source: the loopback address that the browser calls from; nil: 127.0.0.1.
+  init(_ deployment: Deployment, port: Int? = nil, source: String? = nil) {
+    self.source = source
     self.port = port ?? deployment.port
     origin = "http://127.0.0.1:\(deployment.port)"
   }
@@ -62,8 +65,8 @@ struct Browser {
     var fields = ["Cookie": cookies.map { "\($0)=\($1)" }.joined(separator: "; ")]
     if method == "POST" { fields["Origin"] = origin }
     let answer = method == "POST"
-      ? try HTTPClient.post(port: port, target, form: form, fields: fields)
-      : try HTTPClient.get(port: port, target, fields: fields)
+      ? try HTTPClient.post(port: port, target, form: form, fields: fields, from: source)
+      : try HTTPClient.send("GET", port: port, target, fields: fields, from: source)
     for cookie in answer.fields("Set-Cookie") {
       let pair = cookie.split(separator: ";")[0].split(separator: "=", maxSplits: 1)
       cookies[String(pair[0])] = pair.count > 1 ? String(pair[1]) : ""

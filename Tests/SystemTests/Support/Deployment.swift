@@ -7,6 +7,8 @@ final class Deployment: @unchecked Sendable {
   let folder: URL
   let postgres: LocalPostgres
   let database: String
+  private let program: URL
+  private let extraEnvironment: [String: String]
   private(set) var processes: [PosternProcess] = []
   private var cloudVault: Process?
   let cloudVaultPort: Int
@@ -26,15 +28,23 @@ final class Deployment: @unchecked Sendable {
       "POSTERN_LOG": "trace", "POSTERN_DATABASE_URL": postgres.connectionString(database: database),
       "POSTERN_KEY": ringKey, "PRINTMYPICS_SECRET": clientSecret, "REPORT_SECRET": serviceSecret,
       "CLOUDVAULT_SECRET": cloudVaultSecret, "ALICE_SCRYPT": passwordHash,
-    ]
+    ].merging(extraEnvironment) { $1 }
   }
   private let passwordHash: String
 
   /// - Parameters:
   ///   - postgres: nil: the cluster that the tests share.
+  ///   - program: what runs; it takes the commands of `postern`.
   ///   - processes: how many instances; 0: none yet.
+  ///   - grant: one more grant type, switched on for the server and for PrintMyPics.
   ///   - extra: more lines for the configuration.
-  init(postgres: LocalPostgres? = nil, processes count: Int = 1, extra: String = "") throws {
+  ///   - environment: more variables for the processes.
+  init(
+    postgres: LocalPostgres? = nil, program: URL = PosternProcess.binary, processes count: Int = 1, grant: String? = nil,
+    extra: String = "", environment: [String: String] = [:]
+  ) throws {
+    self.program = program
+    extraEnvironment = environment
     self.postgres = try postgres ?? LocalPostgres.shared()
     database = "system_\(UUID().uuidString.replacingOccurrences(of: "-", with: "").lowercased())"
     try self.postgres.createDatabase(database)
@@ -44,7 +54,7 @@ final class Deployment: @unchecked Sendable {
       PosternProcess.binary, ["account", "hash-password", "--password-stdin"], input: password
     ).output.trimmingCharacters(in: .whitespacesAndNewlines)
     cloudVaultPort = try freePort()
-    try Self.configuration(cloudVaultPort: cloudVaultPort, extra: extra)
+    try Self.configuration(cloudVaultPort: cloudVaultPort, grant: grant, extra: extra)
       .write(to: folder.appendingPathComponent("postern.yaml"), atomically: true, encoding: .utf8)
     for _ in 0..<count { try launch() }
     for process in processes { try process.waitUntilReady() }
@@ -71,7 +81,7 @@ final class Deployment: @unchecked Sendable {
       .replacingOccurrences(of: "@ADMIN@", with: String(adminPort))
     try text.write(to: file, atomically: true, encoding: .utf8)
     let process = try PosternProcess(
-      configuration: file, environment: environment, port: port, adminPort: adminPort,
+      program: program, configuration: file, environment: environment, port: port, adminPort: adminPort,
       log: folder.appendingPathComponent("\(name).log"))
     processes.append(process)
     return process
@@ -105,8 +115,9 @@ final class Deployment: @unchecked Sendable {
     throw Failure(description: "the CloudVault demo did not start")
   }
 
-  private static func configuration(cloudVaultPort: Int, extra: String) throws -> String {
-    """
+  private static func configuration(cloudVaultPort: Int, grant: String?, extra: String) throws -> String {
+    let more = grant.map { ", \"\($0)\"" } ?? ""
+    return """
     issuer: @ISSUER@
     listen:
       - address: 127.0.0.1:@PORT@
@@ -119,13 +130,13 @@ final class Deployment: @unchecked Sendable {
     scopes:
       photos.read: See your photos
       albums.list: List your albums
-    grants: [authorization_code, client_credentials, refresh_token]
+    grants: [authorization_code, client_credentials, refresh_token\(more)]
     clients:
       - id: printmypics
         name: PrintMyPics
         secret: "${env:PRINTMYPICS_SECRET}"
         authentication: client_secret_basic
-        grants: [authorization_code, refresh_token]
+        grants: [authorization_code, refresh_token\(more)]
         redirect_uris: ["\(redirectURI)", "http://127.0.0.1/callback"]
         scopes: [photos.read, albums.list]
       - id: nightly-report

@@ -20,12 +20,13 @@ enum HTTPClient {
 
   /// One request on a connection of its own, blocking; the body goes as it is.
   static func send(
-    _ method: String = "GET", port: Int, _ target: String, fields: [String: String] = [:], body: String = ""
+    _ method: String = "GET", port: Int, _ target: String, fields: [String: String] = [:], body: String = "",
+    from source: String? = nil
   ) throws -> Answer {
     var head = "\(method) \(target) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\nConnection: close\r\n"
     for (name, value) in fields { head += "\(name): \(value)\r\n" }
     if !body.isEmpty || method == "POST" { head += "Content-Length: \(body.utf8.count)\r\n" }
-    return try exchange(port: port, bytes: Data((head + "\r\n" + body).utf8))
+    return try exchange(port: port, bytes: Data((head + "\r\n" + body).utf8), from: source)
   }
 
   static func get(port: Int, _ target: String, fields: [String: String] = [:]) throws -> Answer {
@@ -34,11 +35,11 @@ enum HTTPClient {
 
   /// Sends a form.
   static func post(
-    port: Int, _ target: String, form: [(String, String)], fields: [String: String] = [:]
+    port: Int, _ target: String, form: [(String, String)], fields: [String: String] = [:], from source: String? = nil
   ) throws -> Answer {
     let body = form.map { "\(encode($0))=\(encode($1))" }.joined(separator: "&")
     let type = ["Content-Type": "application/x-www-form-urlencoded"]
-    return try send("POST", port: port, target, fields: fields.merging(type) { mine, _ in mine }, body: body)
+    return try send("POST", port: port, target, fields: fields.merging(type) { mine, _ in mine }, body: body, from: source)
   }
 
   static func encode(_ text: String) -> String {
@@ -46,7 +47,9 @@ enum HTTPClient {
   }
 
   /// Writes raw bytes and reads until the server closes.
-  static func exchange(port: Int, bytes: Data) throws -> Answer {
+  ///
+  /// - Parameter source: the loopback address to call from, such as `127.0.0.2`; nil: 127.0.0.1.
+  static func exchange(port: Int, bytes: Data, from source: String? = nil) throws -> Answer {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     guard descriptor >= 0 else { throw NoAnswer(description: "no socket") }
     defer { close(descriptor) }
@@ -56,6 +59,17 @@ enum HTTPClient {
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = in_port_t(port).bigEndian
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    if let source {
+      var local = sockaddr_in()
+      local.sin_family = sa_family_t(AF_INET)
+      inet_pton(AF_INET, source, &local.sin_addr)
+      let bound = withUnsafePointer(to: &local) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+      }
+      guard bound == 0 else { throw NoAnswer(description: "cannot call from \(source)") }
+    }
     let connected = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))

@@ -10,18 +10,26 @@ final class PosternProcess: @unchecked Sendable {
 
   static var binary: URL {
     if let path = ProcessInfo.processInfo.environment["POSTERN_BINARY"] { return URL(fileURLWithPath: path) }
-    // Beside the test bundle, where `swift build --build-tests` puts it.
-    return Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
-      .map { $0.bundleURL.deletingLastPathComponent().appendingPathComponent("postern") }
-      ?? URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("postern")
+    return built("postern")
   }
 
-  init(configuration: URL, environment: [String: String], port: Int, adminPort: Int, log: URL) throws {
+  /// The example of Postern with one more grant.
+  static var customGrantServer: URL { built("custom-grant-server") }
+
+  /// An executable of this package: beside the test bundle, where `swift build --build-tests` puts it.
+  private static func built(_ name: String) -> URL {
+    let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundleURL
+    return (bundle ?? URL(fileURLWithPath: CommandLine.arguments[0])).deletingLastPathComponent().appendingPathComponent(name)
+  }
+
+  init(
+    program: URL, configuration: URL, environment: [String: String], port: Int, adminPort: Int, log: URL
+  ) throws {
     self.port = port
     self.adminPort = adminPort
     self.log = log
     try Data().write(to: log)
-    process.executableURL = Self.binary
+    process.executableURL = program
     process.arguments = ["serve", "--config", configuration.path]
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
