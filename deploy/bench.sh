@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures Postern beside its peers, in one run: ./deploy/bench.sh [tokens|proxy|memory]…   (all without arguments)
+# Measures Postern beside its peers, in one run: ./deploy/bench.sh [memory|proxy|tokens|revocation]…   (all without arguments)
 # Installs the peers from Debian, interleaves the rounds, prints `name  ours  peer  ratio`, writes deploy/bench/RESULTS.md.
 # Every server listens on loopback and is stopped at the end.
 set -euo pipefail

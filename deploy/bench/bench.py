@@ -1,6 +1,7 @@
 """Postern beside its peers: interleaved rounds, medians, ratios. Run by deploy/bench.sh."""
 
 import argparse
+import http.client
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import shutil
 import statistics
 import subprocess
 import tempfile
+import time
 import urllib.request
 
 from processes import Postgres, Server, free_port, random_key
@@ -25,6 +27,7 @@ class Bench:
         self.postern, self.folder, self.rounds, self.seconds = postern, folder, rounds, seconds
         self.servers, self.rows = [], []
         self.postgres = None
+        self.key = random_key()
 
     # Set-up
 
@@ -47,18 +50,18 @@ class Bench:
         (folder / "nginx.conf").write_text(text)
         return self.start(name, ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "daemon off;"], port)
 
-    def start_postern(self, upstream_port):
+    def start_postern(self, upstream_port, name="postern"):
         self.start_postgres()
         port, admin = free_port(), free_port()
-        config = pathlib.Path(self.folder, "postern.yaml")
+        config = pathlib.Path(self.folder, f"{name}.yaml")
         config.write_text((HERE / "postern.yaml").read_text()
                           .replace("@PORT@", str(port)).replace("@ADMIN@", str(admin))
                           .replace("@UPSTREAM@", str(upstream_port)))
         env = {
-            "POSTERN_DATABASE_URL": self.postgres.uri("postern"), "POSTERN_KEY": random_key(),
+            "POSTERN_DATABASE_URL": self.postgres.uri("postern"), "POSTERN_KEY": self.key,
             "BENCH_SECRET": SECRET, "UPSTREAM_KEY": UPSTREAM_KEY, "POSTERN_LOG": "warning",
         }
-        return self.start("postern", [self.postern, "serve", "--config", str(config)], port, env)
+        return self.start(name, [self.postern, "serve", "--config", str(config)], port, env)
 
     def stop(self):
         for server in reversed(self.servers):
@@ -138,14 +141,43 @@ class Bench:
         self.token(postern.port)
         self.row("resident memory, idle", postern.resident_kilobytes() / 1024, "limit", 40, "MB", "<= 1.0")
 
+    def revocation(self):
+        """From the answer to a revocation until another instance refuses the token."""
+        upstream = self.start_nginx("upstream-revocation", "upstream.conf", BODY=BODY)
+        first, second = self.start_postern(upstream.port, "first"), self.start_postern(upstream.port, "second")
+        api = http.client.HTTPConnection("127.0.0.1", second.port, timeout=10)
+
+        def status(token):
+            api.request("GET", "/api/customer", headers={"Authorization": f"Bearer {token}"})
+            response = api.getresponse()
+            response.read()
+            return response.status
+
+        milliseconds = []
+        for _ in range(300):
+            token = self.token(first.port)
+            if status(token) != 200:
+                raise SystemExit("the second instance refused a good token")
+            self.post(first.port, "/oauth/revoke", f"token={token}")
+            revoked_at = time.perf_counter()
+            while status(token) != 401:
+                if time.perf_counter() - revoked_at > 5:
+                    raise SystemExit("a revocation was not heard of in 5 s")
+            milliseconds.append((time.perf_counter() - revoked_at) * 1000)
+        p99 = statistics.quantiles(milliseconds, n=100)[98]
+        self.row("revocation heard by another instance, p99", p99, "bound", 100, "ms", "<= 1.0")
+
     def token(self, port):
+        return json.loads(self.post(port, "/oauth/token", "grant_type=client_credentials"))["access_token"]
+
+    def post(self, port, path, form):
         request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/oauth/token", method="POST",
-            data=f"grant_type=client_credentials&client_id=bench&client_secret={SECRET}".encode(),
+            f"http://127.0.0.1:{port}{path}", method="POST",
+            data=f"{form}&client_id=bench&client_secret={SECRET}".encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
         )
         with urllib.request.urlopen(request, timeout=10) as response:
-            return json.load(response)["access_token"]
+            return response.read()
 
     def write_results(self):
         def version(*command):
@@ -170,9 +202,9 @@ def main():
     parser.add_argument("--postern", required=True, help="the release binary")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=8, help="length of one round")
-    parser.add_argument("sections", nargs="*", metavar="tokens|proxy|memory")
+    parser.add_argument("sections", nargs="*", metavar="memory|proxy|tokens|revocation")
     arguments = parser.parse_args()
-    all_sections = ["memory", "proxy", "tokens"]
+    all_sections = ["memory", "proxy", "tokens", "revocation"]
     sections = arguments.sections or all_sections
     for section in sections:
         if section not in all_sections:
