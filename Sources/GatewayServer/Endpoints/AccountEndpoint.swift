@@ -56,8 +56,10 @@ public struct AccountEndpoint: Endpoint {
     guard let clientID = form["client_id"] else { throw .malformed }
     let client = ClientID(clientID)
     do throws(StoreFailure) {
-      // Consent first: were it last, a client could get a new family between the two without asking.
+      // Tokens first: while they cannot be ended, the app stays on the page, to be tried again.
+      try await tokens.revokeFamilies(of: account.subject, client: client, at: clock.now)
       try await consents.withdraw(from: client, by: account.subject, at: clock.now)
+      // What the client got between the two.
       try await tokens.revokeFamilies(of: account.subject, client: client, at: clock.now)
     } catch {
       throw .unavailable(error)

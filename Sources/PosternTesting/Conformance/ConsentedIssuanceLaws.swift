@@ -66,7 +66,7 @@ public enum ConsentedIssuanceLaws {
       grant.authorization.scope, to: grant.authorization.client, by: grant.authorization.subject, at: grant.now)
   }
 
-  /// As the account page does it.
+  /// The order of the account page, which ends the families that it finds before, too.
   private static func withdraw(_ grant: GrantSpecimen, _ stores: ConsentedStores) async throws {
     let (subject, client) = (grant.authorization.subject, grant.authorization.client)
     try await stores.consents.withdraw(from: client, by: subject, at: grant.now)

@@ -58,6 +58,20 @@ struct AccountEndpointTests {
     #expect(browser.page.contains("Allow PrintMyPics"), "the client has to ask again")
   }
 
+  @Test("access whose tokens cannot be ended now stays on the page, to be removed again")
+  func removingLater() async throws {
+    await allowPrintMyPics()
+    await browser.get("/account")
+    server.tokens.failure = .unavailable
+    await browser.submit("/account")
+    #expect(browser.response.status == 503)
+    server.tokens.failure = nil
+    await browser.get("/account")
+    #expect(browser.page.contains("<h3>PrintMyPics</h3>"))
+    await browser.submit("/account")
+    #expect(try await server.consents.consents(of: Subject("alice-id")).isEmpty)
+  }
+
   @Test("nobody removes access in somebody else's name")
   func foreign() async throws {
     await allowPrintMyPics()
