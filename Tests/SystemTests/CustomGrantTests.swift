@@ -12,7 +12,9 @@ extension SystemTests {
       environment: [
         "COMPANION_CODE": code, "COMPANION_CODE_EXPIRES_AT": String(Int(Date().timeIntervalSince1970) + 600),
       ])
-    @Sendable func redeem(_ code: String, scope: String? = nil, port: Int? = nil, as client: [String: String]? = nil) throws -> Answer {
+    @Sendable func redeem(
+      _ code: String, scope: String? = nil, port: Int? = nil, as client: [String: String]? = nil
+    ) throws -> Answer {
       var form = [("grant_type", Self.companionCode), ("companion_code", code)]
       if let scope { form.append(("scope", scope)) }
       return try HTTPClient.post(

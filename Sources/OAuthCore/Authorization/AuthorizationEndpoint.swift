@@ -116,7 +116,7 @@ public struct AuthorizationEndpoint: Sendable {
 
     let consent: Consent?
     do { consent = try await consents.consent(of: owner.subject, for: request.client) } catch {
-      // RFC 6749 §4.1.2.1 lets the client be told. A person is better off with a page: reloading it goes on where it stopped.
+      // RFC 6749 §4.1.2.1: the client may be told. A person is better off with a page: reloading it goes on from here.
       return isSilent
         ? responder(request).redirect(OAuthError(error)) : .errorPage(AuthorizationErrorPage(OAuthError(error)))
     }

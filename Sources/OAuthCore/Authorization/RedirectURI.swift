@@ -50,9 +50,8 @@ public enum RedirectURI {
   private static func objection(toAuthority authority: Substring) -> String? {
     guard !authority.contains("@") else { return "has user information before its host" }
     let isLiteral = authority.hasPrefix("[")
-    let hostEnd =
-      isLiteral
-      ? authority.firstIndex(of: "]").map { authority.index(after: $0) } : authority.firstIndex(of: ":") ?? authority.endIndex
+    let literalEnd = authority.firstIndex(of: "]").map { authority.index(after: $0) }
+    let hostEnd = isLiteral ? literalEnd : authority.firstIndex(of: ":") ?? authority.endIndex
     guard let hostEnd, hostEnd > authority.startIndex else { return "has no host" }
     let isHost = isLiteral || authority[..<hostEnd].utf8.allSatisfy {
       (0x30...0x39).contains($0) || (0x61...0x7a).contains($0 | 0x20) || [0x2d, 0x2e, 0x5f].contains($0)

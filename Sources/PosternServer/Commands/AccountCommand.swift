@@ -96,7 +96,7 @@ struct PasswordInput: ParsableArguments {
   /// Bytes; scrypt takes more, people do not.
   static let byteCountMax = 1024
 
-  private static let example = "printf %s \"$PASSWORD\" | postern account create alice --password-stdin"
+  private static let example = "printf %s \"$PASSWORD\" | postern account … --password-stdin"
 
   @Flag(name: .customLong("password-stdin"), help: "Read the password from the first line of standard input.")
   var isFromStandardInput = false

@@ -77,7 +77,9 @@ struct ClientCommand: AsyncParsableCommand {
         grants: Set(grants.map { GrantType($0) }), redirectURIs: redirectURIs, scopes: try scopeSet(),
         audiences: audiences, accessTokenFormat: format)
       let scopes = configuration.scopes.map(\.scope)
-      if let objection = client.objection(grants: configuration.grants, explained: scopes) { throw CommandFailure(objection) }
+      if let objection = client.objection(grants: configuration.grants, explained: scopes) {
+        throw CommandFailure(objection)
+      }
       return client
     }
 
@@ -123,7 +125,9 @@ struct ClientCommand: AsyncParsableCommand {
 
     func run() async throws {
       let configuration = try config.load()
-      guard (0...24 * 365).contains(hours) else { throw CommandFailure("--previous-ends-after is between 0 and \(24 * 365) hours, not \(hours)") }
+      guard (0...24 * 365).contains(hours) else {
+        throw CommandFailure("--previous-ends-after is between 0 and \(24 * 365) hours, not \(hours)")
+      }
       let now = SystemClock().now
       let made = HandleMint(ring: configuration.keys, random: SystemRandom()).makeClientSecret(at: now)
       let end = now + .seconds(hours * 3600)

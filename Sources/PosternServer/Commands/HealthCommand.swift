@@ -42,7 +42,9 @@ struct HealthCommand: ParsableCommand {
 
   private static func wait(_ descriptor: Int32, for events: Int16) throws {
     var poll = pollfd(fd: descriptor, events: events, revents: 0)
-    guard Glibc.poll(&poll, 1, Int32(timeoutSeconds * 1000)) == 1 else { throw CommandFailure("there was no answer within \(timeoutSeconds) s; see what Postern logs") }
+    guard Glibc.poll(&poll, 1, Int32(timeoutSeconds * 1000)) == 1 else {
+      throw CommandFailure("there was no answer within \(timeoutSeconds) s; see what Postern logs")
+    }
   }
 }
 

@@ -70,7 +70,8 @@ import Testing
       "", "relative", "/callback", "https://", "https:callback", "https://web.example/cb#f",
       "https://user@web.example/cb",
       "http://web.example/cb", "http://127.0.0.1.evil.example/", "javascript:alert(1)", "data:text/html,x", "myapp:/cb",
-      "https://web.example/c b", "https://web.example/\u{e9}", "https://web.example/\"", "com example:/cb", "https://:443/cb", "https://web.example:/cb",
+      "https://web.example/c b", "https://web.example/\u{e9}", "https://web.example/\"", "com example:/cb",
+      "https://:443/cb", "https://web.example:/cb",
       "https://web.example:65536/cb", "https://web.example:80x/cb", "https://[::1/cb", "https://a%2eb/cb", "https://a,b/cb",
     ])
   func objection(_ uri: String) {

@@ -44,7 +44,9 @@ import Testing
     #expect(objection { $0.redirectURIs.append("http://web.example/") }?.contains("http://web.example/") == true)
   }
 
-  @Test("RFC 8707 §2: an audience is an absolute URI without a fragment", arguments: ["api", "https://a.example/#x", "a b:c", "x:", ""])
+  @Test("RFC 8707 §2: an audience is an absolute URI without a fragment", arguments: [
+    "api", "https://a.example/#x", "a b:c", "x:", "",
+  ])
   func audience(_ text: String) {
     #expect(objection { $0.audiences = [text] } != nil)
   }
