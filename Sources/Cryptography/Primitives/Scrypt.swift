@@ -30,7 +30,7 @@ public enum Scrypt {
   public static func isWellFormed(_ phc: String) -> Bool { PHC(phc) != nil }
 
   static func derive(password: Secret, salt: [UInt8], cost: Cost, byteCount: Int) -> [UInt8]? {
-    precondition(returnsLargeBlocks, "mallopt takes no threshold")
+    returnLargeBlocks()
     var parameters = Parameters()
     parameters.add("pass", octets: password.exposedBytes)
     parameters.add("salt", octets: salt)
@@ -47,8 +47,9 @@ extension Scrypt {
   /// when they are freed.
   ///
   /// Left to itself glibc raises that threshold to the largest block it saw freed, up to 32 MiB, and keeps such blocks: one
-  /// sign-in would cost every worker thread 16 MiB for good. Source: mallopt(3), `M_MMAP_THRESHOLD`.
-  private static let returnsLargeBlocks = mallopt(M_MMAP_THRESHOLD, 1 << 20) == 1
+  /// sign-in would cost every worker thread 16 MiB for good. Other allocators (a preloaded one, AddressSanitizer's) say no
+  /// and have ways of their own, so nobody looks at the answer. Source: mallopt(3), `M_MMAP_THRESHOLD`.
+  private static func returnLargeBlocks() { _ = mallopt(M_MMAP_THRESHOLD, 1 << 20) }
 
   /// Cost parameters that we are willing to pay.
   struct Cost: Hashable, Sendable {
