@@ -7,9 +7,20 @@ set -euo pipefail
 # shellcheck source=deploy/setup.sh
 . "$(dirname "$0")/setup.sh"
 cd "$root"
-[ "$(id -u)" = 0 ] || exec sudo --preserve-env=POSTERN_BINARY,PATH bash "$0" "$@"
 
-need podman buildah runc netavark aardvark-dns iptables catatonit mmdebstrap docker-compose curl python3
+# What belongs to the user is made before root takes over.
+if [ -z "${POSTERN_BINARY:-}" ]; then
+  need_build
+  say "Building (release)"
+  swift build -c release --product postern --static-swift-stdlib
+  POSTERN_BINARY=$(swift build -c release --static-swift-stdlib --show-bin-path)/postern
+  export POSTERN_BINARY
+fi
+need python3
+deploy/compose/secrets.sh
+[ "$(id -u)" = 0 ] || exec sudo --preserve-env=POSTERN_BINARY bash "$0"
+
+need podman buildah runc netavark aardvark-dns iptables catatonit mmdebstrap docker-compose curl
 
 work=$root/.build/compose-test
 run=$(mktemp -d /tmp/postern-compose-XXXXXX)
@@ -81,13 +92,6 @@ status_of() { curl -s -o /dev/null -w '%{http_code}' --max-time 10 "$@"; }
 
 # -- images --------------------------------------------------------------------------------------------------------
 
-if [ -z "${POSTERN_BINARY:-}" ]; then
-  need_build
-  say "Building (release)"
-  swift build -c release --product postern --static-swift-stdlib
-  POSTERN_BINARY=$(swift build -c release --static-swift-stdlib --show-bin-path)/postern
-fi
-
 suite=$(. /etc/os-release && echo "$VERSION_CODENAME") # the binary is linked with this system's libraries
 base=localhost/postern-test-$suite
 if ! podman image exists "$base"; then
@@ -113,7 +117,6 @@ podman image prune --force >/dev/null # what earlier runs built
 # -- up ------------------------------------------------------------------------------------------------------------
 
 say "Starting the services"
-deploy/compose/secrets.sh
 podman system service --time=0 "$DOCKER_HOST" >"$run/engine.log" 2>&1 &
 engine=$!
 eventually 10 test -S "$run/podman.sock" || fail "podman's service does not start: $(tail -n 3 "$run/engine.log")"
