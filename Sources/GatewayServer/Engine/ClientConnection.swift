@@ -131,7 +131,9 @@ final class ClientConnection: ReadinessHandler {
 
   private var takesInput: Bool {
     switch phase {
-    case .head, .deciding, .collecting, .closing: true
+    // Whoever sends requests without taking the answers is not listened to.
+    case .head: hasRoom
+    case .deciding, .collecting, .closing: true
     case .forwarding: !exchange.requestBody.isComplete && exchange.hasRoom
     case .parked, .answering, .closed: false
     }
@@ -152,7 +154,7 @@ final class ClientConnection: ReadinessHandler {
       let rest = bytes.extracting(droppingFirst: used)
       let taken: Int
       switch phase {
-      case .head: taken = takeHead(rest)
+      case .head: taken = takesInput ? takeHead(rest) : 0
       case .deciding: taken = decide(rest)
       case .forwarding: taken = takesInput ? takeBody(rest) : 0
       case .collecting: taken = collect(rest)
