@@ -28,11 +28,12 @@ let package = Package(
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CLibSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
     // Foundations: know neither HTTP nor OAuth
     .target(name: "JSON"),
-    .target(name: "EventLoop", dependencies: ["CLinux"]),
+    .target(name: "EventLoop", dependencies: ["CLibSSL", "CLinux"]),
     .target(name: "Cryptography", dependencies: ["COpenSSL", "JSON"]),
 
     // Domain: pure decisions, ports for what they need
@@ -75,8 +76,9 @@ let package = Package(
       name: "custom-grant-server", dependencies: ["CustomGrant", "PosternServer"], path: "Examples/CustomGrantServer"),
 
     // Tests
+    .target(name: "TestCertificates", path: "Tests/TestCertificates"),
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
-    .testTarget(name: "EventLoopTests", dependencies: ["CLinux", "EventLoop"]),
+    .testTarget(name: "EventLoopTests", dependencies: ["CLibSSL", "CLinux", "EventLoop", "TestCertificates"]),
     .testTarget(
       name: "CryptographyTests", dependencies: ["COpenSSL", "Cryptography", "JSON"], exclude: ["Interop/joserfc_peer.py"]),
     .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"]),
@@ -99,13 +101,14 @@ let package = Package(
       name: "GatewayServerTests",
       dependencies: [
         "Broker", "CLinux", "Cryptography", "EventLoop", "GatewayServer", "Grants", "HTTPWire", "JSON", "OAuthCore",
-        "PosternTesting", "ReverseProxy",
+        "PosternTesting", "ReverseProxy", "TestCertificates",
       ]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Broker", "Configuration", "Cryptography", "OAuthCore", "ReverseProxy"]),
     .testTarget(
       name: "CloudVaultDemoTests",
       dependencies: ["Broker", "CloudVaultDemo", "Cryptography", "EgressHTTP", "GatewayServer", "HTTPWire", "JSON", "OAuthCore"]),
-    .testTarget(name: "SystemTests", dependencies: ["Cryptography", "LocalPostgres", "custom-grant-server", "postern"]),
+    .testTarget(
+      name: "SystemTests", dependencies: ["Cryptography", "LocalPostgres", "TestCertificates", "custom-grant-server", "postern"]),
   ],
   swiftLanguageModes: [.v6]
 )
