@@ -37,6 +37,7 @@ extension ClientConnection {
     var fields = HTTPFields()
     var lines = FieldLines(scanner.head.fieldLines)
     while let line = lines.next(bytes) { fields.append(bytes.text(line.name), bytes.text(line.value)) }
+    fields["X-Request-Id"] = exchange.requestID.text
     return HTTPRequest(
       method: bytes.text(scanner.head.method), path: scanner.head.path.isEmpty ? "/" : bytes.text(scanner.head.path),
       query: scanner.head.query.map { bytes.text($0) }, fields: fields, remoteAddress: String(decoding: address, as: UTF8.self))

@@ -77,6 +77,20 @@ private struct Echo: Endpoint {
     #expect(client.readMessage()?.body.contains(" ab ") == true)
   }
 
+  @Test("the request's name is the one in the log, whatever the caller calls it")
+  func requestID() throws {
+    struct Named: Endpoint {
+      func respond(to request: HTTPRequest) async -> HTTPResponse {
+        HTTPResponse(status: 200, body: Array(request.fields.all("X-Request-Id").joined(separator: ",").utf8))
+      }
+    }
+    var endpoints = EndpointTable()
+    endpoints.add("/login", Named())
+    let client = try Gateway([], upstreams: [:], endpoints: endpoints).connect()
+    client.send("GET /login HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n")
+    #expect(client.readMessage()?.body.wholeMatch(of: /[0-9a-f]{32}/) != nil)
+  }
+
   @Test("the access log has the path without its query, and never a token")
   func accessLog() throws {
     var descriptors: [Int32] = [0, 0]
