@@ -151,6 +151,8 @@ extension ClientConnection {
 
   private func park(untilObtained provider: ProviderCredential, _ bytes: Span<UInt8>) -> Int {
     guard let ticket = park() else { return refuse(.credentialUnavailable(retryable: true), bytes) }
+    // The wait may be long: what is known of the token by then counts.
+    exchange.verified = nil
     provider.wait { [self] failure in
       resume(ticket) { exchange in
         guard let failure else { return }

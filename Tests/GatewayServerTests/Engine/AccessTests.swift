@@ -179,4 +179,68 @@ private final class Switch: Freshness {
     #expect(received.components(of: "Authorization: Bearer two\r\n") == 1)
     #expect(!received.contains("caller"))
   }
+
+  private func live(_ value: String, renewAt: Timestamp = Timestamp(seconds: 3_900_000_000)) -> LiveCredential {
+    LiveCredential(
+      fieldValue: Secret(value), expiresAt: Timestamp(seconds: 4_000_000_000), renewAt: renewAt, generation: 1)
+  }
+
+  @Test("a credential past its time of renewal is sent on while its successor is fetched in the background")
+  func backgroundRenewal() throws {
+    let upstream = try ScriptedUpstream(answering: ok)
+    defer { upstream.stop() }
+    let credentials = ScriptedCredentials()
+    credentials.state.withLock {
+      $0.answers = [.success(live("Bearer one", renewAt: Timestamp(seconds: 1))), .success(live("Bearer two"))]
+    }
+    let route = Route.everything(credential: .clientCredentials(provider: ProviderID("p")))
+    let gateway = try Gateway([route], upstreams: ["up": [upstream.address]], credentials: credentials)
+    let client = try gateway.connect()
+    #expect(status(client, get(nil)) == "200")
+    waitUntil {
+      status(client, get(nil)) == "200" && upstream.received.joined().contains("Authorization: Bearer two\r\n")
+    }
+    #expect(upstream.received[0].contains("Authorization: Bearer one\r\n"))
+    #expect(credentials.state.withLock { $0.askedCount } == 2)
+  }
+
+  @Test("DESIGN §4: a token that is revoked while its request waits for a credential is refused")
+  func revokedWhileWaiting() throws {
+    let upstream = try ScriptedUpstream(answering: ok)
+    defer { upstream.stop() }
+    let credentials = ScriptedCredentials()
+    credentials.state.withLock { $0.answers = [.success(live("Bearer one"))] }
+    credentials.hold()
+    let route = Route.everything(
+      access: AccessPolicy(requiredScopes: ["read"]), credential: .clientCredentials(provider: ProviderID("p")))
+    let gateway = try Gateway([route], upstreams: ["up": [upstream.address]], credentials: credentials)
+    gateway.verifier.add("good")
+    let facts = gateway.verifier.state.withLock { $0.facts["good"]! }
+    let client = try gateway.connect()
+    client.send(get("good"))
+    waitUntil { credentials.state.withLock { $0.askedCount == 1 } }
+    gateway.verifier.state.withLock { $0.facts = [:] }
+    gateway.onEngine { $0.apply([.accessTokenRevoked(facts.locator)]) }
+    credentials.release()
+    #expect(client.readMessage()?.head.hasPrefix("HTTP/1.1 401 ") == true)
+    #expect(upstream.connectionCount == 0)
+  }
+
+  @Test("a trailer cannot carry a second credential past the one that a route sends", arguments: ["X-Api-Key", "x_api_key"])
+  func credentialInTrailer(_ name: String) throws {
+    let upstream = try ScriptedUpstream { connection, _ in
+      _ = connection.readAll()
+    }
+    defer { upstream.stop() }
+    let gateway = try Gateway([guarded], upstreams: ["up": [upstream.address]])
+    gateway.verifier.add("good", audience: ["https://api"])
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nTransfer-Encoding: chunked\r\n\r\n"
+    let body = "5\r\nhello\r\n0\r\nA: b\r\n\(name): mine\r\n\r\n"
+    #expect(try gateway.exchange(head + body).hasPrefix("HTTP/1.1 400 "))
+    let client = try gateway.connect()
+    client.send(head)
+    client.send(body)
+    #expect(client.readAll().hasPrefix("HTTP/1.1 400 "))
+    #expect(!upstream.received.joined().contains("mine"))
+  }
 }

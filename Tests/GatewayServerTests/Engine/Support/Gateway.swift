@@ -175,6 +175,8 @@ final class ScriptedCredentials: CredentialSource {
   struct State {
     var answers: [Result<LiveCredential, BrokerFailure>] = []
     var askedCount = 0
+    /// Who waits for `release`; nil: nobody has to.
+    var held: [CheckedContinuation<Void, Never>]?
   }
   let state = Mutex(State())
 
@@ -187,3 +189,12 @@ final class ScriptedCredentials: CredentialSource {
     return try answer.get()
   }
 }
+    if state.withLock({ $0.held != nil }) {
+      await withCheckedContinuation { continuation in
+        let mustWait = state.withLock { state in
+          state.held?.append(continuation)
+          return state.held != nil
+        }
+        if !mustWait { continuation.resume() }
+      }
+    }
