@@ -26,6 +26,8 @@ public struct BodyReader: Sendable {
   }
 
   private var state: State
+  /// Bytes of the trailer section, with its empty line, once the body is complete: the last of the step that completed it.
+  public private(set) var trailerByteCount = 0
 
   public init(_ framing: BodyFraming = .none) {
     state = switch framing {
@@ -59,6 +61,7 @@ public struct BodyReader: Sendable {
     case .chunked(var reader):
       let step = try reader.advance(bytes)
       state = reader.isComplete ? .complete : .chunked(reader)
+      trailerByteCount = reader.trailerByteCount
       return step
     }
   }

@@ -36,6 +36,7 @@ struct ChunkReader: Sendable {
   private var digits = 0
   private var left: UInt64 = 0
   private var extensionBytes = 0
+  private(set) var trailerByteCount = 0
 
   var isComplete: Bool {
     if case .complete = state { return true }
@@ -54,6 +55,7 @@ struct ChunkReader: Sendable {
       case .trailers:
         let count = try trailers(bytes.extracting(droppingFirst: position))
         if count > 0 { state = .complete }
+        trailerByteCount = count
         return BodyReader.Step(wireCount: position &+ count, content: 0..<0)
       case .complete:
         return BodyReader.Step(wireCount: position, content: 0..<0)

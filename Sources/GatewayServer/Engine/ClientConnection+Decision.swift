@@ -109,7 +109,7 @@ extension ClientConnection {
       bumpDeadline()
       let rest = bytes.extracting(droppingFirst: used)
       do throws(WireError) {
-        let taken = try exchange.requestBody.advanceAll(rest)
+        let taken = try exchange.takeBody(rest)
         if taken > 0 { exchange.appendToRequest(rest.extracting(0..<taken)) }
         used += taken
         guard countBody(taken, isFirst: true) else { return bytes.count }

@@ -192,7 +192,7 @@ final class ClientConnection: ReadinessHandler {
   private func takeBody(_ bytes: Span<UInt8>) -> Int {
     let taken: Int
     do throws(WireError) {
-      taken = try exchange.requestBody.advanceAll(bytes)
+      taken = try exchange.takeBody(bytes)
     } catch {
       // The upstream must not take what it got so far for a whole request.
       exchange.abandonUpstream()
