@@ -75,7 +75,7 @@ extension Span where Element == UInt8 {
   }
 
   /// Whether the range holds exactly `word`, which is written in lower case; case is ignored.
-  func equalsIgnoringCase(_ word: StaticString, _ range: ByteRange) -> Bool {
+  public func equalsIgnoringCase(_ word: StaticString, _ range: ByteRange) -> Bool {
     guard range.count == word.utf8CodeUnitCount else { return false }
     for index in 0..<range.count {
       let byte = self[Int(range.start) &+ index]

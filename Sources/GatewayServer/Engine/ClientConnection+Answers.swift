@@ -21,7 +21,7 @@ extension ClientConnection {
     engine.count { $0.endpointRequests += 1 }
     endpointRequest = EndpointRequest(request: request(bytes), entry: entry)
     phase = .collecting
-    bumpDeadline()
+    beginBody()
     let used = scanner.head.byteCount
     if exchange.requestBody.isComplete {
       answer()
@@ -40,13 +40,12 @@ extension ClientConnection {
     fields["X-Request-Id"] = exchange.requestID.text
     return HTTPRequest(
       method: bytes.text(scanner.head.method), path: scanner.head.path.isEmpty ? "/" : bytes.text(scanner.head.path),
-      query: scanner.head.query.map { bytes.text($0) }, fields: fields, remoteAddress: String(decoding: address, as: UTF8.self))
+      query: scanner.head.query.map { bytes.text($0) }, fields: fields, remoteAddress: String(decoding: origin.address, as: UTF8.self))
   }
 
   /// - Returns: bytes done with.
   func collect(_ bytes: Span<UInt8>) -> Int {
     guard let limit = endpointRequest?.entry.bodyBytesMax else { return 0 }
-    bumpDeadline()
     var used = 0
     while used < bytes.count, !exchange.requestBody.isComplete {
       let rest = bytes.extracting(droppingFirst: used)
@@ -66,6 +65,7 @@ extension ClientConnection {
         return bytes.count
       }
     }
+    guard keepsPace(used) else { return bytes.count }
     if exchange.requestBody.isComplete { answer() }
     return used
   }

@@ -106,7 +106,7 @@ extension ClientConnection {
     phase = .forwarding
     deadline = .max
     if !exchange.requestBody.isComplete {
-      bumpDeadline()
+      beginBody()
       let rest = bytes.extracting(droppingFirst: used)
       do throws(WireError) {
         let taken = try exchange.takeBody(rest)

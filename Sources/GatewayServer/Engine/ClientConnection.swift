@@ -28,10 +28,12 @@ final class ClientConnection: ReadinessHandler {
 
   let engine: Engine
   let service: Engine.Service
-  /// The peer as an address literal.
-  let address: [UInt8]
-  /// `X-Forwarded-For` and `X-Forwarded-Proto` of every request of this connection.
-  let forwardedLines: [UInt8]
+  let source: SourceCounts.Source
+  /// Whom every request comes from, unless the peer is a trusted proxy.
+  private let peer: RequestOrigin
+  private let isTrustedProxy: Bool
+  /// Whom the request under way comes from, by the word of a trusted proxy.
+  private var named: RequestOrigin?
   var position = 0
   var deadline = Int64.max
 
@@ -51,9 +53,12 @@ final class ClientConnection: ReadinessHandler {
   init(_ engine: Engine, descriptor: Int32, peer: SocketAddress, service: Engine.Service) throws(SystemCallError) {
     self.engine = engine
     self.service = service
-    let literal = peer.host
-    address = Array(literal.utf8)
-    forwardedLines = Array("X-Forwarded-For: \(literal)\r\nX-Forwarded-Proto: http\r\n".utf8)
+    source = SourceCounts.Source(peer)
+    let address = Array(peer.host.utf8)
+    self.peer = RequestOrigin(address: address, chain: address)
+    isTrustedProxy = engine.trustedProxies.contains(peer)
+    arrival = BodyPace(
+      bytesPerSecond: engine.limits.request.minimumBodyRate, stretch: engine.limits.request.idleTimeout)
     scanner = RequestScanner(limits: engine.limits.wire)
     channel = Channel(descriptor: descriptor, isWritable: true, pool: engine.pool)
     exchange = Exchange(engine)
@@ -73,6 +78,12 @@ final class ClientConnection: ReadinessHandler {
   /// Whether more may be written to it.
   var hasRoom: Bool { channel.outbound.count <= engine.limits.highWatermark }
 
+  /// Whom the request under way comes from.
+  var origin: RequestOrigin {
+    guard isTrustedProxy, let named else { return peer }
+    return named
+  }
+
   // MARK: Events
 
   func ready(_ readiness: Readiness, token: UInt32) {
@@ -85,6 +96,7 @@ final class ClientConnection: ReadinessHandler {
   }
 
   private func flush() -> Bool {
+    let waited = channel.outbound.count
     guard channel.flush() else {
       abandon()
       return false
@@ -92,10 +104,17 @@ final class ClientConnection: ReadinessHandler {
     if phase == .closing {
       endIfFlushed()
     } else if channel.outbound.count <= engine.limits.lowWatermark {
-      bumpDeadline()
+      // Every sip must not count: the last bytes of a response could be taken one by one for ever.
+      if channel.outbound.isEmpty || waited > engine.limits.lowWatermark { allowTimeToTake() }
       if phase == .forwarding { exchange.clientHasRoom() }
     }
     return phase != .closed
+  }
+
+  /// The upstream took what waited for it: until then, it was not the client who was slow.
+  func upstreamHasRoom() {
+    arrival.begin(at: engine.loop.now)
+    pump()
   }
 
   /// Takes what can be taken now: bytes that wait here first, then bytes that wait in the kernel.
@@ -185,6 +204,9 @@ final class ClientConnection: ReadinessHandler {
     }
     hasBegunHead = false
     phase = .deciding
+    if isTrustedProxy {
+      named = engine.trustedProxies.origin(bytes, lines: scanner.head.fieldLines, peer: peer.address)
+    }
     exchange.begin(scanner.head, bytes)
     return 0
   }
@@ -200,7 +222,7 @@ final class ClientConnection: ReadinessHandler {
       if exchange.hasBegunResponse { abandon() } else { answerRefusal(error) }
       return bytes.count
     }
-    bumpDeadline()
+    guard keepsPace(taken) else { return bytes.count }
     if taken > 0 {
       guard countBody(taken) else { return bytes.count }
       exchange.sendBody(bytes.extracting(0..<taken))
@@ -211,22 +233,56 @@ final class ClientConnection: ReadinessHandler {
   /// Bytes of the request body so far, framing included.
   private var bodyBytes = 0
 
+  /// - Returns: false when the request was refused: it is longer than its route takes.
   func countBody(_ count: Int, isFirst: Bool = false) -> Bool {
     bodyBytes = isFirst ? count : bodyBytes + count
     guard let limit = exchange.route?.bodyBytesMax, bodyBytes > limit else { return true }
-    exchange.abandonUpstream()
-    if exchange.hasBegunResponse { abandon() } else { fail(.bodyTooLarge) }
+    refuseBody(.bodyTooLarge)
     return false
   }
 
-  func bumpDeadline() { deadline = engine.deadline(after: engine.waits.idle) }
+  private var arrival: BodyPace
+
+  /// The first bytes of a request body came, or could have come.
+  func beginBody() {
+    arrival.begin(at: engine.loop.now)
+    bumpDeadline()
+  }
+
+  /// Takes note of more bytes of the request body.
+  ///
+  /// - Returns: false when the request was refused: its body comes too slowly.
+  func keepsPace(_ count: Int) -> Bool {
+    bumpDeadline()
+    if exchange.requestBody.isComplete || arrival.note(count, at: engine.loop.now) { return true }
+    refuseBody(.requestTimeout)
+    return false
+  }
+
+  private func refuseBody(_ error: GatewayError) {
+    exchange.abandonUpstream()
+    if exchange.hasBegunResponse { abandon() } else { fail(error) }
+  }
+
+  private func bumpDeadline() { deadline = engine.deadline(after: engine.waits.idle) }
+
+  /// Part of a response waits for the client from now on.
+  private func allowTimeToTake() {
+    switch phase {
+    case .forwarding: bumpDeadline()
+    case .head where !hasBegunHead: bumpDeadline()
+    // Their deadlines are those of the next request, which the last response has nothing to do with, or of the end.
+    case .head, .parked, .deciding, .collecting, .answering, .closing, .closed: break
+    }
+  }
 
   // MARK: Writing
 
   /// - Returns: false when the connection is broken.
   func send(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    let hadRoom = channel.outbound.isEmpty
     guard channel.send(bytes) else { return false }
-    if !channel.outbound.isEmpty, deadline == .max { bumpDeadline() }
+    if hadRoom, !channel.outbound.isEmpty { allowTimeToTake() }
     return true
   }
 
@@ -236,6 +292,7 @@ final class ClientConnection: ReadinessHandler {
   func responseIsComplete() {
     exchange.finishLog()
     exchange.reset()
+    if isTrustedProxy { named = nil }
     guard exchange.keepsAlive, exchange.requestBody.isComplete else { return endAfterResponse() }
     phase = .head
     scanner.reset()
@@ -287,10 +344,11 @@ final class ClientConnection: ReadinessHandler {
     case .forwarding where exchange.requestBody.isComplete && channel.outbound.isEmpty:
       // Nothing is expected of the client: the upstream has its own deadlines.
       deadline = .max
-    case .forwarding where !exchange.hasBegunResponse && channel.outbound.isEmpty && exchange.hasRoom:
-      exchange.abandonUpstream()
-      fail(.requestTimeout)
-    case .head, .deciding, .forwarding, .collecting, .closing, .closed: abandon()
+    case .forwarding where channel.outbound.isEmpty && !exchange.hasRoom:
+      // The upstream is slow to take the body, and has a deadline of its own.
+      bumpDeadline()
+    case .forwarding where channel.outbound.isEmpty, .collecting: refuseBody(.requestTimeout)
+    case .head, .deciding, .forwarding, .closing, .closed: abandon()
     }
   }
 

@@ -1,5 +1,6 @@
 import EventLoop
 import OAuthCore
+import ReverseProxy
 
 /// The engines of all loops as one thing: started, changed and stopped together. May be called from any thread.
 public final class DataPlane: ChangeObserver {
@@ -7,16 +8,20 @@ public final class DataPlane: ChangeObserver {
 
   /// Makes one engine per loop of a running group.
   ///
-  /// - Parameter accessLog: descriptor for request lines, which stays the caller's; nil: none are written.
+  /// - Parameters:
+  ///   - trustedProxies: whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+  ///   - accessLog: descriptor for request lines, which stays the caller's; nil: none are written.
   public init(
     group: EventLoopGroup, endpoints: EndpointTable, ports: Engine.Ports, limits: EngineLimits = EngineLimits(),
-    accessLog: Int32? = nil
+    trustedProxies: [AddressBlock] = [], accessLog: Int32? = nil
   ) async {
     var engines: [Engine] = []
     for loop in group.loops {
       engines.append(
         await loop.task {
-          Engine(loop: loop, endpoints: endpoints, ports: ports, limits: limits, accessLog: accessLog)
+          Engine(
+            loop: loop, endpoints: endpoints, ports: ports, limits: limits, trustedProxies: trustedProxies,
+            accessLog: accessLog)
         }.value)
     }
     self.engines = engines

@@ -14,6 +14,8 @@ public struct EngineCounters: Sendable {
   public var tokenHits: UInt64 = 0
   public var tokenMisses: UInt64 = 0
   public var clientConnections: UInt64 = 0
+  /// Closed at once, because their source had enough.
+  public var refusedConnections: UInt64 = 0
 
   public init() {}
 
@@ -30,6 +32,7 @@ public struct EngineCounters: Sendable {
     sum.tokenHits += right.tokenHits
     sum.tokenMisses += right.tokenMisses
     sum.clientConnections += right.clientConnections
+    sum.refusedConnections += right.refusedConnections
     return sum
   }
 

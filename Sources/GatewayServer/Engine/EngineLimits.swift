@@ -7,6 +7,9 @@ public struct EngineLimits: Sendable {
   public var request = ReverseProxy.Limits()
   /// Client connections of one loop; further ones wait in the kernel's queue.
   public var clientConnections = 20_000
+  /// Of these, from one source (an IPv4 address, an IPv6 /64); further ones are closed at once. Trusted proxies may have
+  /// as many as there are. Enough for an office behind one address, too few to take the others' places or memory.
+  public var clientConnectionsPerSource = 4_096
   /// Bytes that may wait for a slow reader before its sender is no longer read.
   public var highWatermark = 256 << 10
   /// Bytes that still wait when the sender is read again.

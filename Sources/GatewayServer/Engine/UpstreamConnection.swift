@@ -81,7 +81,7 @@ final class UpstreamConnection: ReadinessHandler {
     guard channel.flush() else { return fail(.connectionTerminated) }
     let exchange = exchange
     pump()
-    if channel.outbound.count <= engine.limits.lowWatermark { exchange?.withClient { $0.pump() } }
+    if channel.outbound.count <= engine.limits.lowWatermark { exchange?.withClient { $0.upstreamHasRoom() } }
   }
 
   private func finishConnecting(_ readiness: Readiness) -> Bool {

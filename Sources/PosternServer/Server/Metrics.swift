@@ -22,6 +22,7 @@ extension EngineCounters {
     metric("token_cache_hits_total", "counter", "Tokens answered from memory.", [("", tokenHits)])
     metric("token_cache_misses_total", "counter", "Tokens that had to be looked up.", [("", tokenMisses)])
     metric("client_connections", "gauge", "Open client connections.", [("", clientConnections)])
+    metric("refused_connections_total", "counter", "Connections beyond the share of one source.", [("", refusedConnections)])
     return Array(text.utf8)
   }
 }

@@ -72,7 +72,8 @@ final class Server: Sendable {
       group: group, endpoints: tokenPlane.endpoints,
       ports: Engine.Ports(
         verifier: tokenPlane.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials),
-      limits: limits, accessLog: logger.logLevel <= .info ? STDERR_FILENO : nil)
+      limits: limits, trustedProxies: configuration.trustedProxies,
+      accessLog: logger.logLevel <= .info ? STDERR_FILENO : nil)
     changes.add([dataPlane])
     loops[0].execute { feed.start() }
     let resolution = await resolveUpstreams(for: dataPlane, workers: resolvers, on: loops[0])

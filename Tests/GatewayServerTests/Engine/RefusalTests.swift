@@ -1,4 +1,5 @@
 import EventLoop
+import Glibc
 import HTTPWire
 import ReverseProxy
 import Testing
@@ -151,6 +152,21 @@ private let badResponses: [String] = [
     #expect(answer.contains("Proxy-Status: postern; error=http_response_timeout\r\n"))
   }
 
+  @Test("RFC 9209 §2.3.6: an upstream that does not take the connection in time is answered 504")
+  func connectTimeout() throws {
+    // A queue of one that nobody takes from: once it is full, the kernel leaves connection attempts unanswered.
+    let listener = try Socket.listen(on: SocketAddress(literal: "127.0.0.1", port: 0)!, backlog: 0)
+    defer { close(listener) }
+    let address = try #require(Socket.localAddress(listener))
+    let queued = try (0..<4).map { _ in try Socket.connect(to: address).descriptor }
+    defer { for descriptor in queued { close(descriptor) } }
+    var timeouts = Upstream.Timeouts()
+    timeouts.connect = .milliseconds(1)
+    let answer = try Gateway.open(address, timeouts: timeouts).exchange("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    #expect(answer.hasPrefix("HTTP/1.1 504 "))
+    #expect(answer.contains("Proxy-Status: postern; error=connection_timeout\r\n"))
+  }
+
   @Test("RFC 9110 §15.5.9: a head that does not arrive in time is answered 408, a silent connection is closed")
   func headerTimeout() throws {
     let upstream = try ScriptedUpstream(answering: ok)
@@ -208,6 +224,29 @@ private let badResponses: [String] = [
     let client = try gateway.connect()
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx")
     started.wait()
+    client.reset()
+    gone.wait()
+    #expect(gateway.counters.clientConnections == 0)
+  }
+
+  @Test("a client that is gone for good while its response is awaited takes its upstream request with it")
+  func clientGoneWhileAwaiting() throws {
+    let gone = Semaphore()
+    let started = Semaphore()
+    let upstream = try ScriptedUpstream { connection, _ in
+      guard connection.readHead() != nil else { return }
+      started.signal()
+      _ = connection.readAll()
+      gone.signal()
+    }
+    defer { upstream.stop() }
+    let gateway = try Gateway.open(upstream.address)
+    let client = try gateway.connect()
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    started.wait()
+    // First its own side only, which is no reason to give up.
+    client.endSending()
+    #expect(gateway.counters.clientConnections == 1)
     client.reset()
     gone.wait()
     #expect(gateway.counters.clientConnections == 0)

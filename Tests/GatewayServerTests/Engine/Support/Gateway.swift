@@ -21,7 +21,7 @@ final class Gateway: @unchecked Sendable {
     _ routes: [Route], upstreams: [String: [SocketAddress]], endpoints: EndpointTable = EndpointTable(),
     verifier: ScriptedVerifier = ScriptedVerifier(), credentials: ScriptedCredentials = ScriptedCredentials(),
     freshness: any Freshness = AlwaysFresh(), limits: EngineLimits = EngineLimits(), timeouts: Upstream.Timeouts = .init(),
-    accessLog: Int32? = nil
+    trustedProxies: [AddressBlock] = [], accessLog: Int32? = nil
   ) throws {
     group = try EventLoopGroup(count: 1)
     self.verifier = verifier
@@ -31,7 +31,7 @@ final class Gateway: @unchecked Sendable {
     let ports = Engine.Ports(verifier: verifier, freshness: freshness, credentials: credentials)
     let loop = group.loops[0]
     (engine, address) = onLoop(loop) {
-      let engine = Engine(loop: loop, endpoints: endpoints, ports: ports, limits: limits, accessLog: accessLog)
+      let engine = Engine(loop: loop, endpoints: endpoints, ports: ports, limits: limits, trustedProxies: trustedProxies, accessLog: accessLog)
       engine.apply(snapshot)
       let address = try! engine.listen(on: SocketAddress(literal: "127.0.0.1", port: 0)!)
       return (engine, address)
@@ -180,15 +180,22 @@ final class ScriptedCredentials: CredentialSource {
   }
   let state = Mutex(State())
 
+  /// Answers wait until `release`.
+  func hold() { state.withLock { $0.held = [] } }
+
+  func release() {
+    let held = state.withLock { state in
+      defer { state.held = nil }
+      return state.held ?? []
+    }
+    for continuation in held { continuation.resume() }
+  }
+
   func credential(for provider: ProviderID) async throws(BrokerFailure) -> LiveCredential {
     let answer = state.withLock { state in
       state.askedCount += 1
       return state.answers.count > 1 ? state.answers.removeFirst() : state.answers.first
     }
-    guard let answer else { throw .unknownProvider }
-    return try answer.get()
-  }
-}
     if state.withLock({ $0.held != nil }) {
       await withCheckedContinuation { continuation in
         let mustWait = state.withLock { state in
@@ -198,3 +205,7 @@ final class ScriptedCredentials: CredentialSource {
         if !mustWait { continuation.resume() }
       }
     }
+    guard let answer else { throw .unknownProvider }
+    return try answer.get()
+  }
+}
