@@ -16,15 +16,26 @@ if [ -z "${POSTERN_BINARY:-}" ]; then
   POSTERN_BINARY=$(swift build -c release --static-swift-stdlib --show-bin-path)/postern
   export POSTERN_BINARY
 fi
-need python3
+need curl python3
 deploy/compose/secrets.sh
 [ "$(id -u)" = 0 ] || exec sudo --preserve-env=POSTERN_BINARY bash "$0"
 
-need podman buildah runc netavark aardvark-dns iptables catatonit mmdebstrap docker-compose curl
+origin=http://127.0.0.1:8080
+if curl -s -o /dev/null --max-time 5 "$origin"; then
+  echo "Something listens at $origin already" >&2
+  exit 1
+fi
+need podman buildah runc netavark aardvark-dns iptables catatonit mmdebstrap docker-compose
 
+# Podman remembers its folders: they stay where they are, and are made anew when the project has moved.
 work=$root/.build/compose-test
-run=$(mktemp -d /tmp/postern-compose-XXXXXX)
+run=/run/postern-compose-$(printf '%s' "$root" | cksum | cut -d ' ' -f 1)
+umount "$work/storage/overlay" 2>/dev/null || true # left by a run that was killed
+[ "$(cat "$work/place" 2>/dev/null)" = "$root" ] || rm -rf "$work"
 mkdir -p "$work"
+printf '%s' "$root" >"$work/place"
+rm -rf "$run"
+mkdir -m 700 "$run"
 engine=
 health=
 
@@ -131,8 +142,6 @@ run_health_checks() {
 run_health_checks >/dev/null 2>&1 &
 health=$!
 
-origin=http://127.0.0.1:8080
-! curl -s -o /dev/null --max-time 5 "$origin" || fail "something listens at $origin already"
 compose config -q
 compose down -v -t 1 >/dev/null 2>&1 || true
 started=$SECONDS
