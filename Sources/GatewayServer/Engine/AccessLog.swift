@@ -1,21 +1,21 @@
-import CLinux
 import EventLoop
-import Glibc
 import HTTPWire
 
-/// One JSON line per request, gathered per loop and written when the buffer is full or once a second.
+/// One JSON line per request, gathered per loop and handed over when the buffer is full or once a second.
 ///
 /// Holds the path without its query, since queries carry codes and tokens.
-struct AccessLog: ~Copyable {
-  /// Bytes gathered before they are written.
+public struct AccessLog: ~Copyable {
+  /// Takes whole lines, on the loop of any engine; must not wait for whoever reads them.
+  public typealias Sink = @Sendable (_ lines: [UInt8]) -> Void
+
+  /// Bytes gathered before they are handed over.
   private static let bufferBytes = 64 << 10
 
-  private let descriptor: Int32
+  private let sink: Sink
   private var buffer: ByteQueue
 
-  /// - Parameter descriptor: where lines go; stays the caller's to close.
-  init(descriptor: Int32, pool: BufferPool) {
-    self.descriptor = descriptor
+  init(sink: @escaping Sink, pool: BufferPool) {
+    self.sink = sink
     buffer = ByteQueue(pool: pool)
     buffer.reserve(AccessLog.bufferBytes)
   }
@@ -59,17 +59,10 @@ struct AccessLog: ~Copyable {
     line.clear()
   }
 
-  /// Writes what was gathered. A reader that does not keep up loses lines, never requests.
+  /// Hands over what was gathered.
   mutating func flush() {
-    var bytes = buffer.readable
-    while !bytes.isEmpty {
-      let count = write(descriptor, bytes.baseAddress, bytes.count)
-      if count > 0 {
-        bytes = UnsafeRawBufferPointer(rebasing: bytes[count...])
-      } else if postern_errno() != EINTR {
-        break
-      }
-    }
+    guard !buffer.isEmpty else { return }
+    sink(Array(buffer.readable))
     buffer.clearKeepingMemory()
   }
 }

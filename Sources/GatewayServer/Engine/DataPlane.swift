@@ -10,10 +10,10 @@ public final class DataPlane: ChangeObserver {
   ///
   /// - Parameters:
   ///   - trustedProxies: whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
-  ///   - accessLog: descriptor for request lines, which stays the caller's; nil: none are written.
+  ///   - accessLog: takes the request lines; nil: none are written.
   public init(
     group: EventLoopGroup, endpoints: EndpointTable, ports: Engine.Ports, limits: EngineLimits = EngineLimits(),
-    trustedProxies: [AddressBlock] = [], accessLog: Int32? = nil
+    trustedProxies: [AddressBlock] = [], accessLog: AccessLog.Sink? = nil
   ) async {
     var engines: [Engine] = []
     for loop in group.loops {

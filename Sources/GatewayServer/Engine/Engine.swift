@@ -83,10 +83,10 @@ public final class Engine: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - trustedProxies: whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
-  ///   - accessLog: descriptor for request lines, which stays the caller's; nil: none are written.
+  ///   - accessLog: takes the request lines; nil: none are written.
   public init(
     loop: EventLoop, endpoints: EndpointTable, ports: Ports, limits: EngineLimits = EngineLimits(),
-    trustedProxies: [AddressBlock] = [], random: any RandomSource = SystemRandom(), accessLog: Int32? = nil
+    trustedProxies: [AddressBlock] = [], random: any RandomSource = SystemRandom(), accessLog: AccessLog.Sink? = nil
   ) {
     loop.assertInLoop()
     self.loop = loop
@@ -102,7 +102,7 @@ public final class Engine: @unchecked Sendable {
     scratch = .allocate(byteCount: Engine.scratchBytes, alignment: 64)
     outgoing = ByteQueue(pool: pool)
     outgoing.reserve(2 * Engine.scratchBytes)
-    if let accessLog { self.accessLog = AccessLog(descriptor: accessLog, pool: pool) }
+    if let accessLog { self.accessLog = AccessLog(sink: accessLog, pool: pool) }
     tick()
   }
 

@@ -21,7 +21,7 @@ final class Gateway: @unchecked Sendable {
     _ routes: [Route], upstreams: [String: [SocketAddress]], endpoints: EndpointTable = EndpointTable(),
     verifier: ScriptedVerifier = ScriptedVerifier(), credentials: ScriptedCredentials = ScriptedCredentials(),
     freshness: any Freshness = AlwaysFresh(), limits: EngineLimits = EngineLimits(), timeouts: Upstream.Timeouts = .init(),
-    trustedProxies: [AddressBlock] = [], accessLog: Int32? = nil
+    trustedProxies: [AddressBlock] = [], accessLog: AccessLog.Sink? = nil
   ) throws {
     group = try EventLoopGroup(count: 1)
     self.verifier = verifier
