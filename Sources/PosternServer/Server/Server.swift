@@ -73,7 +73,7 @@ final class Server: Sendable {
       ports: Engine.Ports(
         verifier: tokenPlane.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials),
       limits: limits, trustedProxies: configuration.trustedProxies,
-      accessLog: logger.logLevel <= .info ? { LogWriter.standardError.append($0) } : nil)
+      accessLog: logger.logLevel <= .info ? LogWriter.standardError.append : nil)
     changes.add([dataPlane])
     loops[0].execute { feed.start() }
     let resolution = await resolveUpstreams(for: dataPlane, workers: resolvers, on: loops[0])
