@@ -37,6 +37,8 @@ public struct ByteQueue: ~Copyable {
     append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
+  // Disfavored, since a literal would become a `String` otherwise, which costs a reference count and a copy.
+  @_disfavoredOverload
   public mutating func append(_ text: String) {
     var text = text
     text.withUTF8 { append(UnsafeRawBufferPointer($0)) }

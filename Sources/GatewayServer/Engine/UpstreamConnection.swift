@@ -11,7 +11,9 @@ final class UpstreamConnection: ReadinessHandler {
   // As in `ClientConnection`: touched by every step, one after the other.
   @exclusivity(unchecked) private(set) var channel: Channel
   // SAFETY: its client connection holds the exchange, and ends ours before it goes.
-  private(set) unowned(unsafe) var exchange: Exchange?
+  private var exchangeReference: Unmanaged<Exchange>?
+  private var exchange: Exchange? { exchangeReference?.takeUnretainedValue() }
+  private var isCarrying: Bool { exchangeReference != nil }
   var position = 0
   private(set) var deadline = Int64.max
   private var isConnecting: Bool
@@ -48,7 +50,7 @@ final class UpstreamConnection: ReadinessHandler {
 
   /// - Returns: false when the connection is broken; nothing was sent then.
   func begin(_ exchange: Exchange, request: UnsafeRawBufferPointer) -> Bool {
-    self.exchange = exchange
+    exchangeReference = .passUnretained(exchange)
     isIdle = false
     exchangeCount += 1
     hasHead = false
@@ -111,19 +113,21 @@ final class UpstreamConnection: ReadinessHandler {
   /// Reads and forwards as long as there is something and the client takes it.
   func pump() {
     guard !isPumping else { return }
-    guard let exchange else { return }
-    isPumping = true
-    receive(exchange)
-    isPumping = false
-    // The response may have ended: the client's next request waits perhaps. Only now is the scratch buffer free.
-    if self.exchange == nil { exchange.withClient { $0.pump() } }
+    // Without counting a reference: the exchange outlives the turn.
+    exchangeReference?._withUnsafeGuaranteedRef { exchange in
+      isPumping = true
+      receive(exchange)
+      isPumping = false
+      // The response may have ended: the client's next request waits perhaps. Only now is the scratch buffer free.
+      if !isCarrying { exchange.withClient { $0.pump() } }
+    }
   }
 
   private func receive(_ exchange: Exchange) {
     var receptions = 0
-    while channel.isReadable, self.exchange != nil, exchange.clientTakesMore {
+    while channel.isReadable, isCarrying, exchange.clientTakesMore {
       guard receptions < engine.limits.receptionsPerTurn else {
-        return engine.loop.inNextTurn { [self] in if self.exchange != nil { pump() } }
+        return engine.loop.inNextTurn { [self] in if isCarrying { pump() } }
       }
       receptions += 1
       switch channel.receive(into: engine.scratch) {
@@ -140,20 +144,20 @@ final class UpstreamConnection: ReadinessHandler {
   private func take(_ received: UnsafeRawBufferPointer, _ exchange: Exchange) {
     if channel.inbound.isEmpty {
       let used = process(received.octets.span, exchange)
-      if self.exchange != nil, used < received.count {
+      if isCarrying, used < received.count {
         channel.inbound.append(UnsafeRawBufferPointer(rebasing: received[used...]))
       }
     } else {
       channel.inbound.append(received)
       let used = process(channel.inbound.readable.octets.span, exchange)
-      if self.exchange != nil { channel.inbound.consume(used) }
+      if isCarrying { channel.inbound.consume(used) }
     }
   }
 
   /// - Returns: how many bytes are done with; meaningless when the exchange is over.
   private func process(_ bytes: Span<UInt8>, _ exchange: Exchange) -> Int {
     var used = 0
-    while used < bytes.count, self.exchange != nil {
+    while used < bytes.count, isCarrying {
       let rest = bytes.extracting(droppingFirst: used)
       do throws(WireError) {
         let taken = hasHead ? try takeBody(rest, exchange) : try takeHead(rest, exchange)
@@ -240,7 +244,7 @@ final class UpstreamConnection: ReadinessHandler {
 
   /// The response is complete: the connection waits for the next request if nothing speaks against it.
   private func finish(_ exchange: Exchange, leavesBytes: Bool) {
-    self.exchange = nil
+    exchangeReference = nil
     let isReusable = scanner.head.isPersistent && body.isComplete && !leavesBytes && exchange.isRequestSent
       && channel.outbound.isEmpty && channel.inbound.isEmpty && !channel.isPeerClosed
     if isReusable, server.keep(self, limit: engine.limits.idleUpstreamConnections) {
@@ -254,7 +258,7 @@ final class UpstreamConnection: ReadinessHandler {
 
   private func fail(_ error: GatewayError) {
     let exchange = exchange
-    self.exchange = nil
+    exchangeReference = nil
     close()
     exchange?.upstreamFailed(error, self)
   }
@@ -263,7 +267,7 @@ final class UpstreamConnection: ReadinessHandler {
     guard !channel.isClosed else { return }
     if isIdle { server.remove(self) }
     isIdle = false
-    exchange = nil
+    exchangeReference = nil
     channel.close(on: engine.loop)
     engine.remove(self)
   }
