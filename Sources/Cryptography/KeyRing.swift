@@ -34,8 +34,8 @@ public enum KeyRingError: Error, Sendable, Equatable, CustomStringConvertible {
 /// The server's master keys: one is active, the others still open what they sealed.
 ///
 /// No master key is used itself: each purpose has its own key, derived with HKDF once and kept.
-public final class KeyRing: Sendable {
-  private struct Entry: Sendable {
+public final class KeyRing: Sendable, Equatable {
+  private struct Entry: Sendable, Equatable {
     let id: String
     let secret: Secret
   }
@@ -106,6 +106,9 @@ public final class KeyRing: Sendable {
     guard let idCount = sealed.first.map(Int.init), idCount > 0, sealed.count > idCount else { return nil }
     return String(validating: sealed[1...idCount], as: UTF8.self)
   }
+
+  /// Whether both seal and open alike: the same keys in the same order.
+  public static func == (left: KeyRing, right: KeyRing) -> Bool { left.entries == right.entries }
 
   private static func isKeyID(_ id: String) -> Bool {
     (1...32).contains(id.utf8.count)

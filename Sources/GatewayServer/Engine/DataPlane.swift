@@ -43,8 +43,16 @@ public final class DataPlane: ChangeObserver {
   }
 
   /// Serves another snapshot; on return every new request is served by it.
-  public func apply(_ snapshot: GatewaySnapshot) async {
-    for engine in engines { await engine.loop.task { engine.apply(snapshot) }.value }
+  ///
+  /// - Parameter changes: what the snapshot ends. Applied in the same step of each loop, so that nothing remembered from
+  ///   before, such as a provider's credential, goes where only the snapshot sends it.
+  public func apply(_ snapshot: GatewaySnapshot, ending changes: [Change] = []) async {
+    for engine in engines {
+      await engine.loop.task {
+        engine.apply(snapshot)
+        engine.apply(changes)
+      }.value
+    }
   }
 
   public func apply(_ changes: [Change]) {

@@ -42,7 +42,7 @@ public final class Engine: @unchecked Sendable {
   let verifier: any TokenVerifier
   let freshness: any Freshness
   private let credentials: any CredentialSource
-  let endpoints: EndpointTable
+  private(set) var endpoints: EndpointTable
   let trustedProxies: TrustedProxies
   let pool = BufferPool()
   let verification: VerificationCache
@@ -137,6 +137,7 @@ public final class Engine: @unchecked Sendable {
         return made
       })
     }
+    if let served = snapshot.endpoints { endpoints = served }
     let gone = servers.filter { kept[$0.key] !== $0.value }
     servers = kept
     routes = LoopRoutes(

@@ -17,10 +17,15 @@ public struct ResolvedServer: Sendable, Hashable {
 public struct GatewaySnapshot: Sendable {
   public var routes: RouteTable
   public var upstreams: [String: (upstream: Upstream, servers: [ResolvedServer])]
+  /// Postern's own, on listeners of the gateway; nil: the ones that are served stay.
+  public var endpoints: EndpointTable?
 
   /// - Parameter upstreams: by name; every route's upstream is among them.
-  public init(routes: RouteTable, upstreams: [Upstream], addresses: [Origin: [SocketAddress]]) {
+  public init(
+    routes: RouteTable, upstreams: [Upstream], addresses: [Origin: [SocketAddress]], endpoints: EndpointTable? = nil
+  ) {
     self.routes = routes
+    self.endpoints = endpoints
     self.upstreams = [:]
     for upstream in upstreams {
       let servers = upstream.servers.map { ResolvedServer(origin: $0, addresses: addresses[$0] ?? []) }

@@ -7,7 +7,7 @@ public protocol ClientDirectory: Sendable {
 }
 
 /// A person who can sign in.
-public struct Account: Sendable {
+public struct Account: Sendable, Equatable {
   public var subject: Subject
   public var username: String
   /// A PHC string, `$scrypt$ln=14,r=8,p=1$salt$hash`.

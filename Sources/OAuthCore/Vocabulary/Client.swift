@@ -1,7 +1,7 @@
 import Cryptography
 
 /// A registered client. Source: RFC 6749 §2.
-public struct Client: Sendable {
+public struct Client: Sendable, Equatable {
   public var id: ClientID
   /// Shown on the consent page.
   public var name: String

@@ -8,13 +8,9 @@ struct ConfigurationOption: ParsableArguments {
   var path = "postern.yaml"
 
   /// Reads and checks the file; every mistake in it is reported at once.
-  func load() throws -> Configuration { try Self.load(path) }
+  func load() throws -> Configuration { try file.load() }
 
-  static func load(_ path: String) throws -> Configuration {
-    try Configuration.load(
-      path: path, environment: ProcessEnvironment.variables, readFile: { try FileContent.read($0) },
-      registeredGrants: BuiltInGrants.types + PosternCommand.pluggedInGrants.map(\.descriptor.grantType))
-  }
+  var file: ConfigurationFile { ConfigurationFile(path) }
 }
 
 /// Reads a secret from standard input, so that it is neither in the process list nor in the shell's history.

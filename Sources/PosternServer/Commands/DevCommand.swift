@@ -37,7 +37,7 @@ struct DevCommand: AsyncParsableCommand {
     let home = try DevHome(
       directory: directory, ports: DevHome.Ports(postern: port, cloudVault: cloudVaultPort, admin: adminPort),
       databaseURI: postgres.connectionString())
-    let configuration = try ConfigurationOption.load(home.configurationPath)
+    let server = try Server(ConfigurationFile(home.configurationPath), grants: PosternCommand.pluggedInGrants)
 
     let group = try EventLoopGroup(count: 1)
     group.start()
@@ -50,7 +50,7 @@ struct DevCommand: AsyncParsableCommand {
     let cloudVault = try await CloudVaultServer.start(
       on: ListenAddress(host: "127.0.0.1", port: UInt16(clamping: cloudVaultPort)), secret: home.cloudVaultSecret,
       printMyPics: printMyPics, group: group)
-    try await Server(configuration, grants: PosternCommand.pluggedInGrants).run(until: signals.requests()) {
+    try await server.run(until: signals.requests()) {
       Self.say(DevGuide(home: home).text)
     }
     await cloudVault.stop()

@@ -6,17 +6,18 @@ struct ServeCommand: AsyncParsableCommand {
     commandName: "serve", abstract: "Run the servers.",
     discussion: """
       Migrates the database, then serves. Ready when GET /readyz on the admin address answers 200. SIGTERM or Ctrl-C ends \
-      it: readiness fails first, requests under way end, then it stops. Logs one JSON object a line to standard error; \
+      it: readiness fails first, requests under way end, then it stops. SIGHUP, or a change of the configuration file, \
+      makes it read the file again; one with mistakes changes nothing. Logs one JSON object a line to standard error; \
       POSTERN_LOG is trace, debug, info, warning or error.
       """)
 
   @OptionGroup var config: ConfigurationOption
 
   func run() async throws {
-    let configuration = try config.load()
     try JSONLogHandler.bootstrap(level: ProcessEnvironment.variables["POSTERN_LOG"])
     let signals = SignalWaiter()
     defer { LogWriter.standardError.flush() }
-    try await Server(configuration, grants: PosternCommand.pluggedInGrants).run(until: signals.requests(), onReady: {})
+    let server = try Server(config.file, grants: PosternCommand.pluggedInGrants)
+    try await server.run(until: signals.requests(), onReady: {})
   }
 }

@@ -18,13 +18,20 @@ final class Server: Sendable {
   /// For a database that is not up yet when the process starts.
   private static let databaseWait: Duration = .seconds(60)
 
+  private let file: ConfigurationFile
+  private let version: ConfigurationFile.Version?
+  /// As it was at start.
   private let configuration: Configuration
   private let grants: [any GrantHandler]
   private let logger = Logger(label: "postern")
   private let isStopping = Atomic(false)
 
-  init(_ configuration: Configuration, grants: [any GrantHandler]) {
-    self.configuration = configuration
+  /// Reads and checks the file; every mistake in it is reported at once.
+  init(_ file: ConfigurationFile, grants: [any GrantHandler]) throws(ConfigurationErrors) {
+    self.file = file
+    // The version first: what is written while the file is read makes another one.
+    version = file.version
+    configuration = try file.load()
     self.grants = grants
   }
 
@@ -47,16 +54,16 @@ final class Server: Sendable {
     let pools = await openPools(on: loops, database)
     let poolGroup = PoolGroup(pools)
     let stores = Stores(pools: poolGroup, logger: logger)
-    let maintenance = Maintenance(pools: poolGroup, retention: Retention(configuration), logger: logger)
-    _ = await loops[0].task { await maintenance.run(at: clock.now) }.value
-    let janitor = loops[0].task { await maintenance.repeatForever(clock: clock, on: loops[0]) }
+    let janitor = Janitor(pools: poolGroup, retention: Retention(configuration), clock: clock, logger: logger)
+    await loops[0].task { await janitor.run() }.value
+    let maintenance = loops[0].task { await janitor.repeatForever(on: loops[0]) }
 
     // The token plane.
     let signingKeys = try await loadSigningKeys(stores, on: loops[0], clock: clock)
     let changes = ChangeRelay()
-    let tokenPlane = try TokenPlane(
-      configuration, grants: grants, stores: stores, signingKeys: signingKeys, changes: changes, workers: workers,
-      clock: clock)
+    let services = TokenServices(
+      configuration, stores: stores, signingKeys: signingKeys, changes: changes, workers: workers, clock: clock)
+    let tokenPlane = try TokenPlane(configuration, grants: grants, services: services)
 
     // The broker and the proxy plane.
     let egress = EgressClient(loops: loops, pool: resolvers)
@@ -71,12 +78,17 @@ final class Server: Sendable {
     let dataPlane = await DataPlane(
       group: group, endpoints: tokenPlane.endpoints,
       ports: Engine.Ports(
-        verifier: tokenPlane.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials),
+        verifier: services.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials),
       limits: limits, trustedProxies: configuration.trustedProxies,
       accessLog: logger.logLevel <= .info ? LogWriter.standardError.append : nil)
     changes.add([dataPlane])
     loops[0].execute { feed.start() }
-    let resolution = await resolveUpstreams(for: dataPlane, workers: resolvers, on: loops[0])
+    let served = ServedConfiguration(
+      configuration, from: file, version: version, tokenPlane: tokenPlane, grants: grants,
+      reach: ServedConfiguration.Reach(
+        services: services, credentials: credentials, dataPlane: dataPlane, changes: changes, janitor: janitor),
+      loop: loops[0], workers: workers, resolvers: resolvers)
+    await loops[0].task { await served.start() }.value
 
     // The doors.
     for listener in configuration.listeners { try await dataPlane.listen(on: listener) }
@@ -89,15 +101,15 @@ final class Server: Sendable {
 
     for await request in requests {
       if case .stop = request { break }
-      logger.warning("SIGHUP is not acted on: restart to read the configuration again")
+      served.reload()
     }
 
     // The reverse: no new work, what is under way ends, what was received is stored.
     isStopping.store(true, ordering: .relaxed)
     logger.notice("stopping")
+    await loops[0].task { served.stop() }.value
     await dataPlane.drain(within: Self.drainDeadline)
-    resolution.cancel()
-    janitor.cancel()
+    maintenance.cancel()
     await credentials.shutdown()
     await egress.shutdown()
     await loops[0].task { feed.stop() }.value
@@ -154,25 +166,6 @@ final class Server: Sendable {
     }.value.get()
   }
 
-  /// Looks the upstreams' names up now, and again as long as the process runs.
-  private func resolveUpstreams(for plane: DataPlane, workers: WorkerPool, on loop: EventLoop) async -> Task<Void, Never> {
-    let addresses = UpstreamAddresses(workers: workers)
-    let configuration = configuration
-    let first = await addresses.resolve(configuration.upstreams)
-    await plane.apply(GatewaySnapshot(routes: configuration.routes, upstreams: configuration.upstreams, addresses: first))
-    return loop.task {
-      var known = first
-      while !Task.isCancelled {
-        await loop.sleep(for: UpstreamAddresses.interval)
-        // A name server that does not answer is no reason to forget an address.
-        let found = known.merging(await addresses.resolve(configuration.upstreams)) { $1.isEmpty ? $0 : $1 }
-        guard found != known else { continue }
-        known = found
-        await plane.apply(GatewaySnapshot(routes: configuration.routes, upstreams: configuration.upstreams, addresses: found))
-      }
-    }
-  }
-
   private func adminEndpoints(_ plane: DataPlane, pools: [PostgresPool], feed: ChangeListener) -> EndpointTable {
     var table = EndpointTable()
     table.add("/healthz", HealthEndpoint())
@@ -188,15 +181,5 @@ final class Server: Sendable {
       ]))
     table.add("/metrics", MetricsEndpoint { await plane.counters().exposition })
     return table
-  }
-}
-
-extension Retention {
-  /// What the configured lifetimes call for.
-  init(_ configuration: Configuration) {
-    let lifetimes = configuration.clients.compactMap(\.accessTokenLifetime) + [configuration.tokens.accessLifetime]
-    self.init(
-      accessTokenLifetimeMax: lifetimes.max() ?? .zero, familyLifetimeMax: configuration.tokens.refreshAbsolute,
-      sessionLifetimeMax: BrowserSessions.lifetime)
   }
 }

@@ -55,6 +55,22 @@ public struct PostgresAccountStore: AccountDirectory {
     SELECT subject FROM changed
     """)
 
+  /// The same for an account that stands in no table, such as one that was taken out of the configuration.
+  private static let end = PreparedStatement(
+    """
+    WITH signed_out AS (
+      DELETE FROM session WHERE subject = $1
+    ), alive AS (
+      SELECT locator FROM grant_family WHERE subject = $1 AND revoked_at IS NULL ORDER BY locator FOR UPDATE
+    ), ended AS (
+      UPDATE grant_family SET revoked_at = $2, revocation_reason = $3
+      FROM alive WHERE grant_family.locator = alive.locator
+      RETURNING grant_family.locator
+    )
+    INSERT INTO change_log (kind, key)
+    SELECT 'account_changed', $1 UNION ALL SELECT 'family_revoked', locator::text FROM ended
+    """)
+
   private static let enable = PreparedStatement(
     """
     WITH changed AS (UPDATE account SET is_disabled = false WHERE username = $1 RETURNING subject),
@@ -108,6 +124,14 @@ public struct PostgresAccountStore: AccountDirectory {
     // a statement that starts now is certain to see it.
     _ = try await database.query(Self.disable, parameters)
     return true
+  }
+
+  /// Ends the sessions of a subject and everything it has granted, wherever its account stood.
+  public func end(_ subject: Subject, at now: Timestamp) async throws(StoreFailure) {
+    guard subject.rawValue.isStorableName else { return }
+    _ = try await database.query(Self.end, [
+      .text(subject.rawValue), .timestamp(now), .text(RevocationReason.accountDisabled.rawValue),
+    ])
   }
 
   /// Lets an account sign in again; what was ended stays ended.

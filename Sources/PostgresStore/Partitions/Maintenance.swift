@@ -1,4 +1,3 @@
-import EventLoop
 import Logging
 import OAuthCore
 import PostgresClient
@@ -38,14 +37,6 @@ public struct Maintenance: Sendable {
     self.pools = pools
     self.retention = retention
     self.logger = logger
-  }
-
-  /// Runs once now and then every `interval`, until the task is cancelled.
-  public func repeatForever(clock: some WallClock, on loop: EventLoop) async {
-    while !Task.isCancelled {
-      _ = await run(at: clock.now)
-      await loop.sleep(for: Self.interval)
-    }
   }
 
   /// Does what is due at `now`. Failures are logged; inserts go on, into the default partitions if it must be.

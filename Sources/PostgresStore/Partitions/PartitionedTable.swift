@@ -20,7 +20,7 @@ struct PartitionedTable: Sendable {
 /// How long things live at most; what is dropped when follows from it.
 ///
 /// Shortening a lifetime ends early what was issued under the longer one, which is what shortening asks for.
-public struct Retention: Sendable {
+public struct Retention: Sendable, Equatable {
   public var accessTokenLifetimeMax: Duration
   /// Of a grant family: the absolute lifetime of refresh tokens.
   public var familyLifetimeMax: Duration

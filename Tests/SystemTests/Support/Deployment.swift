@@ -67,8 +67,11 @@ final class Deployment: @unchecked Sendable {
   }
 
   /// Starts one more instance, without waiting for it.
+  ///
+  /// - Parameter behindLinks: whether its file stands behind two symbolic links, as Kubernetes mounts a ConfigMap:
+  ///   `instance-0.yaml` → `..data/instance-0.yaml`, `..data` → a folder.
   @discardableResult
-  func launch() throws -> PosternProcess {
+  func launch(behindLinks: Bool = false) throws -> PosternProcess {
     let port = try freePort()
     let adminPort = try freePort()
     let name = "instance-\(processes.count)"
@@ -79,7 +82,16 @@ final class Deployment: @unchecked Sendable {
       .replacingOccurrences(of: "@ISSUER@", with: "http://127.0.0.1:\(issuerPort)")
       .replacingOccurrences(of: "@PORT@", with: String(port))
       .replacingOccurrences(of: "@ADMIN@", with: String(adminPort))
-    try text.write(to: file, atomically: true, encoding: .utf8)
+    if behindLinks {
+      let files = FileManager.default
+      let data = folder.appendingPathComponent("..version-1")
+      try files.createDirectory(at: data, withIntermediateDirectories: true)
+      try text.write(to: data.appendingPathComponent("\(name).yaml"), atomically: false, encoding: .utf8)
+      try files.createSymbolicLink(atPath: folder.appendingPathComponent("..data").path, withDestinationPath: "..version-1")
+      try files.createSymbolicLink(atPath: file.path, withDestinationPath: "..data/\(name).yaml")
+    } else {
+      try text.write(to: file, atomically: true, encoding: .utf8)
+    }
     let process = try PosternProcess(
       program: program, configuration: file, environment: environment, port: port, adminPort: adminPort,
       log: folder.appendingPathComponent("\(name).log"))

@@ -52,6 +52,9 @@ final class PosternProcess: @unchecked Sendable {
   var logText: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
   var isRunning: Bool { process.isRunning }
 
+  /// SIGHUP.
+  func hangUp() { Foundation.kill(process.processIdentifier, SIGHUP) }
+
   /// `kill -9`.
   func kill() {
     Foundation.kill(process.processIdentifier, SIGKILL)
