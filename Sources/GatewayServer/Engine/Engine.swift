@@ -47,15 +47,15 @@ public final class Engine: @unchecked Sendable {
   let pool = BufferPool()
   let verification: VerificationCache
 
-  // These two are touched by every step of a request, one after the other: the run-time check showed in the profile. No
+  // These three are touched by every step of a request, one after the other: the run-time check showed in the profile. No
   // access spans a call that leads to another.
   @exclusivity(unchecked) public private(set) var counters = EngineCounters()
+  @exclusivity(unchecked) private(set) var requestID: RequestID
   /// Where heads are written together with what follows them.
   @exclusivity(unchecked) var outgoing: ByteQueue
   private(set) var routes = LoopRoutes(table: Engine.noRoutes, routes: [])
   private(set) var isDraining = false
   private(set) var date = DateField()
-  private(set) var requestID: RequestID
   /// Where receptions land before they are looked at.
   let scratch: UnsafeMutableRawBufferPointer
   private var accessLog: AccessLog?

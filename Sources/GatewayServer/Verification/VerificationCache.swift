@@ -28,8 +28,9 @@ final class VerificationCache {
   private let refusedLifetime: Duration
   private let pendingMax: Int
 
-  private var positions: [Digest256: Int] = [:]
-  private var entries: [VerifiedToken] = []
+  // Looked up by every request; nothing that touches them leads back here: the run-time check showed in the profile.
+  @exclusivity(unchecked) private var positions: [Digest256: Int] = [:]
+  @exclusivity(unchecked) private var entries: [VerifiedToken] = []
   private var hand = 0
   private var refused: [Digest256: Timestamp] = [:]
 

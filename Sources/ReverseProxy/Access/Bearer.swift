@@ -39,14 +39,13 @@ public enum Bearer: Sendable, Equatable {
     self = .token(start..<end)
   }
 
-  // Bit n of word n/64 tells whether byte n is in `b64token` without its padding:
-  // ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/".
-  private static let tokenLow: UInt64 = 0x03ff_e800_0000_0000
-  private static let tokenHigh: UInt64 = 0x47ff_fffe_87ff_fffe
-
-  @inline(__always)
+  /// `b64token` without its padding: ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/".
   private static func isTokenCharacter(_ byte: UInt8) -> Bool {
-    let word = byte < 64 ? tokenLow : byte < 128 ? tokenHigh : 0
-    return word >> UInt64(byte & 63) & 1 != 0
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "-")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: "+"):
+      true
+    default: false
+    }
   }
 }
