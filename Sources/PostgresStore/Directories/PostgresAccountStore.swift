@@ -26,9 +26,15 @@ public struct PostgresAccountStore: AccountDirectory {
     SELECT subject FROM created
     """)
 
+  /// Ends the account's browser sessions: whoever knew the old password may be signed in to one. Its grant families stay:
+  /// an app holds tokens and never knew the password, and a password changed as a matter of routine must not cut every
+  /// app off. Apps are ended on the account page one by one, or all at once by disabling the account.
+  ///
+  /// Source: OWASP ASVS 4.0.3 §3.3.3.
   private static let setPassword = PreparedStatement(
     """
     WITH changed AS (UPDATE account SET password_hash = $2 WHERE username = $1 RETURNING subject),
+    signed_out AS (DELETE FROM session USING changed WHERE session.subject = changed.subject),
     logged AS (INSERT INTO change_log (kind, key) SELECT 'account_changed', subject FROM changed)
     SELECT subject FROM changed
     """)
@@ -104,6 +110,8 @@ public struct PostgresAccountStore: AccountDirectory {
     return created.count == 1
   }
 
+  /// Replaces the password and signs the account out of every browser; what apps were allowed goes on.
+  ///
   /// - Parameter passwordHash: a PHC string.
   /// - Returns: false when there is no such account.
   public func setPassword(of username: String, to passwordHash: String) async throws(StoreFailure) -> Bool {

@@ -53,6 +53,24 @@ struct PostgresAccountStoreTests {
     }
   }
 
+  @Test("OWASP ASVS 4.0.3 §3.3.3: a new password ends the sessions of the account, not its families and nobody else's")
+  func newPassword() async throws {
+    try await withInstance { instance in
+      let bob = Account(subject: Subject("018f-bob"), username: "bob", passwordHash: "$scrypt$two")
+      for account in [alice, bob] { _ = try await instance.accounts.create(account, at: Grant.now) }
+      let sessions = PostgresSessionStore(pools: instance.pools, logger: silent)
+      var (hers, his) = (Grant(), Grant())
+      (hers.authorization.subject, his.authorization.subject) = (alice.subject, bob.subject)
+      #expect(try await instance.tokens.issue(hers.redemption()) == .issued)
+      for grant in [hers, his] { try await sessions.begin(grant.session, replacing: nil) }
+
+      #expect(try await instance.accounts.setPassword(of: "alice", to: "$scrypt$three"))
+      #expect(try await sessions.session(hers.session.locator, at: Grant.now) == nil)
+      #expect(try await instance.tokens.family(hers.family.locator)?.isRevoked == false)
+      #expect(try await sessions.session(his.session.locator, at: Grant.now) != nil)
+    }
+  }
+
   @Test("disabling an account ends its sessions and its families, announces each, and lets nothing begin")
   func disabling() async throws {
     try await withInstance { instance in
