@@ -40,11 +40,12 @@ public struct ConsentEndpoint: Endpoint {
     case nil: throw .malformed
     case .deny: return try await flow.show(flow.endpoint.deny(pending), browser, requestID: requestID)
     case .approve:
-      // Durable before the code exists: a code never outruns the consent it stands for.
-      do { try await consents.allow(pending.scope, to: pending.client, by: account.subject, at: clock.now) } catch {
-        throw .unavailable(error)
-      }
-      let step = await flow.endpoint.approve(pending, session: browser.session)
+      let step: AuthorizationStep
+      do {
+        step = try await flow.endpoint.approve(pending, session: browser.session) { () async throws(StoreFailure) in
+          try await consents.allow(pending.scope, to: pending.client, by: account.subject, at: clock.now)
+        }
+      } catch { throw .unavailable(error) }
       return try await flow.show(step, browser, requestID: requestID)
     }
   }

@@ -77,12 +77,19 @@ public struct AuthorizationEndpoint: Sendable {
     return await decide(request, session: session)
   }
 
-  /// Mints the code, after the caller has stored the consent that was just given.
-  public func approve(_ request: AuthorizationRequest, session: BrowserSession) async -> AuthorizationStep {
+  /// Takes the resource owner's yes. It counts only for a request that is at the consent page now, judged afresh: any
+  /// other goes on as if nobody had answered, and nothing is remembered of it.
+  ///
+  /// - Parameter remember: stores the consent. Durable before the code exists: a code never outruns the consent it stands
+  ///   for.
+  /// - Throws: what `remember` throws; there is no code then.
+  public func approve(
+    _ request: AuthorizationRequest, session: BrowserSession, remember: () async throws(StoreFailure) -> Void
+  ) async throws(StoreFailure) -> AuthorizationStep {
     if let page = await refusal(of: request) { return page }
-    guard let owner = ResourceOwner(session), !request.needsNewSignIn(since: owner.authenticatedAt) else {
-      return .needsSignIn(request)
-    }
+    let step = await decide(request, session: session)
+    guard case .needsConsent = step, let owner = ResourceOwner(session) else { return step }
+    try await remember()
     return grant(request, to: owner)
   }
 

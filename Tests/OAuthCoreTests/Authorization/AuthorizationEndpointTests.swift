@@ -313,8 +313,10 @@ import Testing
       Issue.record("no consent asked")
       return
     }
-    try await server.consents.allow(missing, to: request.client, by: Fixture.alice, at: server.clock.now)
-    guard case .redirect(let url) = await server.authorization.approve(request, session: session) else {
+    let step = try await server.authorization.approve(request, session: session) { () async throws(StoreFailure) in
+      try await server.consents.allow(missing, to: request.client, by: Fixture.alice, at: server.clock.now)
+    }
+    guard case .redirect(let url) = step else {
       Issue.record("no redirect")
       return
     }
@@ -322,7 +324,7 @@ import Testing
     #expect(await server.redeem(try #require(Redirect(url)["code"])).status == 200)
   }
 
-  @Test("Approving needs somebody who is signed in, and a client that is still there")
+  @Test("Approving needs somebody who is signed in, and a client that is still there; else nothing is remembered")
   func approveGuards() async throws {
     let server = try await Fixture.server()
     let session = server.session(of: Fixture.alice)
@@ -332,14 +334,19 @@ import Testing
     }
     var anonymous = session
     anonymous.subject = nil
-    guard case .needsSignIn = await server.authorization.approve(request, session: anonymous) else {
+    let remember = { () async throws(StoreFailure) -> Void in
+      Issue.record("remembered")
+    }
+    guard
+      case .needsSignIn = try await server.authorization.approve(request, session: anonymous, remember: remember)
+    else {
       Issue.record("a code for nobody")
       return
     }
     var changed = Fixture.web
     changed.isDisabled = true
     server.clients.set(changed)
-    guard case .errorPage = await server.authorization.approve(request, session: session) else {
+    guard case .errorPage = try await server.authorization.approve(request, session: session, remember: remember) else {
       Issue.record("a code for a disabled client")
       return
     }
