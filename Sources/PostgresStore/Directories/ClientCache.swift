@@ -4,8 +4,11 @@ import OAuthCore
 ///
 /// Unknown ids are kept apart and briefly, so that a flood of invented ones can push out only each other.
 struct ClientCache {
-  /// The change log purges at once; this bounds what a lost purge could cost.
-  static let lifetime: Duration = .seconds(60)
+  /// The change log purges at once. While it cannot be heard nothing is believed for longer than the gateway believes its
+  /// own answers: no longer than a revocation may go unheard. Always the same, so that nobody has to ask whether the log
+  /// is heard: a client in use costs one query in two seconds, shared with all others that are due.
+  static let lifetime: Duration = .seconds(2)
+  /// Longer, since it is a "no" that may be outdated.
   static let absenceLifetime: Duration = .seconds(5)
   static let clientCountMax = 10_000
   static let absenceCountMax = 4096

@@ -108,16 +108,33 @@ struct CachingClientDirectoryTests {
     }
   }
 
-  @Test("a secret that ends ends what is remembered of its client")
-  func secretExpiry() async throws {
-    source.set(client("a", name: "a"), secretExpiresAt: clock.now + .seconds(10))
+  @Test("nothing is believed for longer than a revocation may go unheard, also while no change is heard of at all")
+  func silentFeed() async throws {
+    source.set(client("a", name: "before"))
     let directory = directory()
     try await onLoop {
       _ = try await directory.client(ClientID("a"))
-      clock.advance(by: .seconds(9))
+      source.set(client("a", name: "after"))
+      clock.advance(by: .milliseconds(1_999))
+      #expect(try await directory.client(ClientID("a"))?.name == "before")
+      clock.advance(by: .milliseconds(1))
+      #expect(try await directory.client(ClientID("a"))?.name == "after")
+      source.failure = .unavailable
+      clock.advance(by: .seconds(2))
+      await #expect(throws: StoreFailure.unavailable) { try await directory.client(ClientID("a")) }
+    }
+  }
+
+  @Test("a secret that ends ends what is remembered of its client")
+  func secretExpiry() async throws {
+    source.set(client("a", name: "a"), secretExpiresAt: clock.now + .seconds(1))
+    let directory = directory()
+    try await onLoop {
+      _ = try await directory.client(ClientID("a"))
+      clock.advance(by: .milliseconds(999))
       _ = try await directory.client(ClientID("a"))
       #expect(source.queries.count == 1)
-      clock.advance(by: .seconds(1))
+      clock.advance(by: .milliseconds(1))
       _ = try await directory.client(ClientID("a"))
       #expect(source.queries.count == 2)
     }
