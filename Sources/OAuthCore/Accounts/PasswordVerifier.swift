@@ -37,24 +37,22 @@ public struct PasswordVerifier: Sendable {
     guard username.utf8.count <= Self.usernameByteCountMax, password.count <= Self.passwordByteCountMax else {
       return .refused
     }
-    let subjects: [AttemptSubject] = [.account(username), .source(remoteAddress)]
-    if let seconds = limiter.wait(subjects, at: now) { return limited(seconds, at: now, remoteAddress) }
-
-    let account = try await accounts.account(username: username).flatMap { $0.isDisabled ? nil : $0 }
-    let isGenuine = try await secrets.matches(password: password, hash: account?.passwordHash)
-    if let seconds = limiter.settle(subjects, succeeded: isGenuine, at: now) {
-      return limited(seconds, at: now, remoteAddress)
+    var account: Account?
+    let attempt = Attempt(of: .account(username), from: remoteAddress)
+    let judgement = try await limiter.judge(attempt, at: now) { () async throws(StoreFailure) -> Bool in
+      account = try await accounts.account(username: username).flatMap { $0.isDisabled ? nil : $0 }
+      return try await secrets.matches(password: password, hash: account?.passwordHash)
     }
-    guard isGenuine, let account else {
+    switch (judgement, account) {
+    case (.right, let account?):
+      audit.record(AuditEvent(.signedIn, at: now, subject: account.subject, remoteAddress: remoteAddress))
+      return .verified(account)
+    case (.limited(let seconds), _):
+      audit.record(AuditEvent(.attemptLimited, at: now, remoteAddress: remoteAddress))
+      return .limited(retryAfter: seconds)
+    case (.wrong, _), (.right, nil):
       audit.record(AuditEvent(.signInRefused, at: now, subject: account?.subject, remoteAddress: remoteAddress))
       return .refused
     }
-    audit.record(AuditEvent(.signedIn, at: now, subject: account.subject, remoteAddress: remoteAddress))
-    return .verified(account)
-  }
-
-  private func limited(_ seconds: Int, at now: Timestamp, _ remoteAddress: String) -> Outcome {
-    audit.record(AuditEvent(.attemptLimited, at: now, remoteAddress: remoteAddress))
-    return .limited(retryAfter: seconds)
   }
 }

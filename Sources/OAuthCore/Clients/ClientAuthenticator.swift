@@ -15,16 +15,12 @@ public struct ClientAuthenticator: Sendable {
   /// The authenticated client; for a public one, the client that it says it is.
   ///
   /// An unknown client, a disabled one, a wrong secret and a wrong method are told apart neither by the answer nor by
-  /// the time it takes, and a limited attempt gets one answer for a right and a wrong secret.
+  /// the time it takes, and a limited attempt gets one answer for a right and a wrong secret. A right secret that cannot
+  /// be guessed is never limited: strangers who fail in a client's name do not stop it.
   ///
   /// - Throws: `invalid_request`, `invalid_client` (with `retryAfter` when limited), `temporarily_unavailable`.
   func authenticate(_ request: TokenRequest, _ form: Form, at now: Timestamp) async throws(OAuthError) -> Client {
     let presented = try ClientCredentials.read(authorizationField: request.authorizationField, form: form)
-    let subjects: [AttemptSubject] = [.client(presented.client), .source(request.remoteAddress)]
-    if presented.secret != nil, let seconds = limiter.wait(subjects, at: now) {
-      throw .tooManyAttempts(retryAfter: seconds)
-    }
-
     let known = try await asking { () throws(StoreFailure) in try await clients.client(presented.client) }
     guard let secret = presented.secret else {
       guard let known, known.isPublic, !known.isDisabled else { throw .clientAuthenticationFailed }
@@ -32,13 +28,33 @@ public struct ClientAuthenticator: Sendable {
     }
     // A client that may not authenticate this way is verified against nothing, which takes the usual time.
     let candidate = known.flatMap { !$0.isDisabled && $0.authentication == presented.method ? $0 : nil }
-    let isGenuine = try await asking { () throws(StoreFailure) in
-      try await secrets.matches(secret, anyOf: candidate?.secrets ?? [])
+    let verifiers = candidate?.secrets ?? []
+
+    let attempt = Attempt(of: .client(presented.client), from: request.remoteAddress)
+    if secrets.matchesAtOnce(secret, anyOf: verifiers), let candidate {
+      if candidate.hasGeneratedSecrets { return candidate }
+      if limiter.wait(attempt, at: now) == nil {
+        limiter.succeeded(attempt)
+        return candidate
+      }
     }
-    if let seconds = limiter.settle(subjects, succeeded: isGenuine, at: now) {
-      throw .tooManyAttempts(retryAfter: seconds)
+    let judgement = try await asking { () async throws(StoreFailure) in
+      try await limiter.judge(attempt, at: now) { () async throws(StoreFailure) in
+        try await secrets.matches(secret, anyOf: verifiers)
+      }
     }
-    guard isGenuine, let candidate else { throw .clientAuthenticationFailed }
-    return candidate
+    switch (judgement, candidate) {
+    case (.right, let candidate?): return candidate
+    case (.limited(let seconds), _): throw .tooManyAttempts(retryAfter: seconds)
+    case (.wrong, _), (.right, nil): throw .clientAuthenticationFailed
+    }
+  }
+}
+
+extension Client {
+  /// Whether Postern made every secret of the client, with 256 bits that nobody guesses. What stands in a configuration
+  /// was chosen by a person, and an imported secret may have been.
+  fileprivate var hasGeneratedSecrets: Bool {
+    !isConfigured && secrets.allSatisfy { if case .sha256 = $0 { true } else { false } }
   }
 }

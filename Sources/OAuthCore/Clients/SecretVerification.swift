@@ -30,23 +30,25 @@ public final class SecretVerification: Sendable {
     key = Secret(bytes: random.bytes(32))
   }
 
-  /// Whether `secret` is one of the secrets that `verifiers` were made of.
-  ///
-  /// - Throws: `overloaded` when too many verifications wait.
-  public func matches(_ secret: Secret, anyOf verifiers: [SecretVerifier]) async throws(StoreFailure) -> Bool {
+  /// Whether `secret` is known to be right without a scrypt: one of 256 bits, or one that was verified before.
+  func matchesAtOnce(_ secret: Secret, anyOf verifiers: [SecretVerifier]) -> Bool {
     let digest = SHA256.digest(secret)
-    var hashes: [String] = []
     var isMatch = false
     for verifier in verifiers {
       switch verifier {
       case .sha256(let known): isMatch = isMatch || known == digest
-      case .scrypt(let hash):
-        hashes.append(hash)
-        isMatch = isMatch || isRemembered(remembrance(of: secret, hash))
+      case .scrypt(let hash): isMatch = isMatch || isRemembered(remembrance(of: secret, hash))
       }
     }
-    if isMatch { return true }
+    return isMatch
+  }
 
+  /// Whether `secret` is one of the secrets that `verifiers` were made of.
+  ///
+  /// - Throws: `overloaded` when too many verifications wait.
+  public func matches(_ secret: Secret, anyOf verifiers: [SecretVerifier]) async throws(StoreFailure) -> Bool {
+    if matchesAtOnce(secret, anyOf: verifiers) { return true }
+    var hashes = verifiers.compactMap { if case .scrypt(let hash) = $0 { hash } else { nil } }
     if hashes.isEmpty { hashes.append(dummy) }
     for hash in hashes where try await verify(secret, hash) {
       remember(remembrance(of: secret, hash))

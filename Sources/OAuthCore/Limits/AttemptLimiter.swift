@@ -9,18 +9,88 @@ public enum AttemptSubject: Sendable, Hashable {
   public static func source(_ address: String) -> AttemptSubject { .network(sourceNetwork(of: address)) }
 }
 
+/// An attempt to prove a secret, counted against whose secret it is and against where it comes from.
+public struct Attempt: Sendable, Hashable {
+  public let owner: AttemptSubject
+  public let network: AttemptSubject
+
+  /// - Parameters:
+  ///   - owner: a client or an account.
+  ///   - address: an address literal.
+  public init(of owner: AttemptSubject, from address: String) {
+    self.owner = owner
+    network = .source(address)
+  }
+}
+
 /// Slows down guessing. A limited attempt gets the same answer whether the secret was right or wrong.
 public protocol AttemptLimiter: Sendable {
-  /// Asked before the secret is looked at.
+  /// Asked before a secret is looked at that costs nothing to compare; counts nothing.
   ///
-  /// - Returns: seconds to wait, when one of the subjects has failed too often; nil: go on.
-  func wait(_ subjects: [AttemptSubject], at now: Timestamp) -> Int?
+  /// - Returns: seconds to wait, when there were too many failures; nil: go on.
+  func wait(_ attempt: Attempt, at now: Timestamp) -> Int?
 
-  /// Told how the attempt ended, before the caller is. Atomic, so that many attempts in flight at once learn no more
-  /// than the limit allows.
+  /// Asked before costly work begins: counts the attempt as failed until it is settled, so that of many at once no more
+  /// are worked on than may fail. One that is never settled stays a failure, and is forgiven like one.
+  func begin(_ attempt: Attempt, at now: Timestamp) -> Admission
+
+  /// Told how the work ended. Unless the secret was wrong, what `begin` counted is given back.
+  func settle(_ reservation: Reservation, _ outcome: AttemptOutcome)
+
+  /// Told of a secret that was right.
+  func succeeded(_ attempt: Attempt)
+}
+
+public enum Admission: Sendable {
+  case admitted(Reservation)
+  /// Seconds to wait.
+  case limited(retryAfter: Int)
+}
+
+/// What an attempt that was admitted has been counted against.
+public struct Reservation: Sendable {
+  public let attempt: Attempt
+  public let counted: [AttemptSubject]
+
+  public init(_ attempt: Attempt, counted: [AttemptSubject]) {
+    self.attempt = attempt
+    self.counted = counted
+  }
+}
+
+public enum AttemptOutcome: Sendable {
+  case right, wrong
+  /// Nobody could look at the secret.
+  case unjudged
+}
+
+/// What is told of an attempt.
+enum Judgement {
+  case right, wrong
+  /// Seconds to wait.
+  case limited(retryAfter: Int)
+}
+
+extension AttemptLimiter {
+  /// Judges a secret within the limit.
   ///
-  /// - Returns: seconds to wait, when the limit was reached meanwhile: the outcome must not be told. nil: it may.
-  func settle(_ subjects: [AttemptSubject], succeeded: Bool, at now: Timestamp) -> Int?
+  /// - Parameter isRight: looks at the secret; not called when the attempt is limited.
+  func judge(
+    _ attempt: Attempt, at now: Timestamp, _ isRight: () async throws(StoreFailure) -> Bool
+  ) async throws(StoreFailure) -> Judgement {
+    switch begin(attempt, at: now) {
+    case .limited(let seconds): return .limited(retryAfter: seconds)
+    case .admitted(let reservation):
+      do {
+        let isRight = try await isRight()
+        settle(reservation, isRight ? .right : .wrong)
+        return isRight ? .right : .wrong
+      } catch {
+        settle(reservation, .unjudged)
+        throw error
+      }
+    }
+  }
 }
 
 /// One IPv6 subscriber has at least a whole /64 to send from, so that is what is counted. Source: RFC 4291 §2.5.1.

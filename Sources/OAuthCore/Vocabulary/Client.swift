@@ -53,7 +53,7 @@ public enum ClientAuthenticationMethod: String, Sendable, CaseIterable {
 
 /// What is kept of a client secret.
 public enum SecretVerifier: Sendable, Hashable {
-  /// Of a secret with 256 bits of randomness, made by Postern.
+  /// Of a secret with 256 bits of randomness, made by Postern; or of one in the configuration, where it can be read.
   case sha256(Digest256)
   /// Of a secret a person chose: a PHC string, `$scrypt$ln=14,r=8,p=1$salt$hash`.
   case scrypt(String)

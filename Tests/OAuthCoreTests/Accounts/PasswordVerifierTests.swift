@@ -74,4 +74,55 @@ import Testing
     #expect(try await attempt(server, "alice", "open sesame", from: "198.51.100.7") == "limited 15")
     #expect(try await attempt(server, "carol", "wrong", from: "198.51.100.7") == "refused")
   }
+
+  @Test("Strangers cannot lock a person out of a network she has signed in from, nor does it help them guess there")
+  func ownNetwork() async throws {
+    let server = try await server()
+    #expect(try await attempt(server, "alice", "open sesame", from: "198.51.100.7") == "verified alice")
+    for address in 0..<20 {
+      #expect(try await attempt(server, "alice", "wrong", from: "192.0.2.\(address)") == "refused")
+    }
+    #expect(try await attempt(server, "alice", "open sesame", from: "198.51.100.8") == "limited 15")
+    #expect(try await attempt(server, "alice", "open sesame", from: "198.51.100.7") == "verified alice")
+    for _ in 0..<10 { #expect(try await attempt(server, "alice", "wrong", from: "198.51.100.7") == "refused") }
+    #expect(try await attempt(server, "alice", "open sesame", from: "198.51.100.7") == "limited 20")
+  }
+
+  @Test("Of many wrong passwords at once, no more cost a scrypt than the burst allows")
+  func parallel() async throws {
+    let (server, work) = (try await server(), CountingWork())
+    let verifier = verifier(server, work)
+    let refused = try await withThrowingTaskGroup(of: Bool.self) { group in
+      for _ in 0..<200 {
+        group.addTask {
+          let outcome = try await verifier.verify(
+            username: "alice", password: Secret("wrong"), remoteAddress: "192.0.2.1")
+          if case .refused = outcome { return true } else { return false }
+        }
+      }
+      return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+    }
+    #expect(work.count == 10 && refused == 10)
+  }
+
+  @Test("A right password, and one that nobody could check, take nothing off the burst")
+  func givenBack() async throws {
+    let (server, work) = (try await server(), CountingWork())
+    let verifier = verifier(server, work)
+    for failure in [StoreFailure.overloaded, nil] {
+      work.failure = failure
+      for _ in 0..<30 {
+        let outcome = try? await verifier.verify(
+          username: "alice", password: Secret("open sesame"), remoteAddress: "192.0.2.1")
+        if case .limited = outcome { Issue.record("limited after \(String(describing: failure))") }
+      }
+    }
+    #expect(work.count == 30)
+  }
+
+  private func verifier(_ server: ServerUnderTest, _ work: CountingWork) -> PasswordVerifier {
+    PasswordVerifier(
+      accounts: server.accounts, secrets: SecretVerification(work: work, random: SeededRandom(), dummy: Self.hash),
+      limiter: server.limiter, audit: server.audit, clock: server.clock)
+  }
 }

@@ -158,9 +158,18 @@ import Testing
 
   // MARK: Guessing
 
-  @Test("RFC 6749 §2.3.1: guessing is limited, and the answer no longer says whether the secret was right")
+  /// Its secret was chosen by a person: "correct horse battery staple".
+  private func scryptClient() -> Client {
+    var client = Fixture.web
+    client.secrets = [.scrypt(Scrypt.hash(password: Secret(Fixture.secret), logN: 4))]
+    return client
+  }
+
+  @Test("RFC 6749 §2.3.1: guessing is limited, and the answer no longer says whether a chosen secret was right")
   func limited() async throws {
-    let server = try await Fixture.server()
+    let server = try await Fixture.server(clients: [scryptClient()])
+    // Remembered by now, which must not make a difference.
+    #expect(await request(server, basic: "web:correct+horse+battery+staple").status == 200)
     for _ in 0..<10 { #expect(await request(server, basic: "web:wrong").status == 401) }
     let wrong = await request(server, basic: "web:wrong")
     let right = await request(server, basic: "web:correct+horse+battery+staple")
@@ -175,18 +184,69 @@ import Testing
 
   @Test("RFC 6749 §2.3.1: guessing from many addresses is limited per client, and only for that client")
   func limitedPerClient() async throws {
-    let server = try await Fixture.server()
-    var statuses: [Int] = []
-    for address in 0..<40 {
-      statuses.append(
-        await server.requestToken(
-          ["grant_type": "client_credentials"], as: Fixture.web.id, secret: "wrong", from: "192.0.2.\(address)"
-        ).status)
-    }
-    #expect(statuses == Array(repeating: 401, count: 20) + Array(repeating: 429, count: 20))
+    let server = try await Fixture.server(clients: [scryptClient(), Fixture.other])
+    #expect(await guess(server) == Array(repeating: 401, count: 20) + Array(repeating: 429, count: 20))
+    #expect(await ask(server, Fixture.secret, from: "198.51.100.7") == 429)
     let other = await server.requestToken(
       ["grant_type": "client_credentials"], as: Fixture.other.id, secret: "other secret", from: "192.0.2.1")
     #expect(other.status == 200)
+  }
+
+  @Test("Strangers cannot lock out a client whose secret has 256 bits; wrong secrets stay limited, one answer for all")
+  func generatedSecretIsNeverLimited() async throws {
+    let server = try await Fixture.server()
+    #expect(await guess(server) == Array(repeating: 401, count: 20) + Array(repeating: 429, count: 20))
+    #expect(await ask(server, Fixture.secret, from: "198.51.100.7") == 200)
+    #expect(await ask(server, "wrong", from: "198.51.100.7") == 429)
+    #expect(await guess(server, as: "nobody", last: 60) == Array(repeating: 401, count: 20) + Array(repeating: 429, count: 40))
+    let known = await server.requestToken(["grant_type": "client_credentials"], as: Fixture.web.id, secret: "wrong")
+    let unknown = await server.requestToken(["grant_type": "client_credentials"], as: ClientID("nobody"), secret: "wrong")
+    #expect(known.status == 429 && unknown.status == 429 && known.body == unknown.body)
+  }
+
+  @Test("A disabled client's right secret is limited like a wrong one")
+  func disabledStaysLimited() async throws {
+    var disabled = Fixture.web
+    disabled.isDisabled = true
+    let server = try await Fixture.server(clients: [disabled])
+    #expect(await guess(server, last: 20) == Array(repeating: 401, count: 20))
+    #expect(await ask(server, Fixture.secret, from: "198.51.100.7") == 429)
+  }
+
+  @Test("A secret of the configuration was chosen by a person: guessing it is limited")
+  func configuredStaysLimited() async throws {
+    var configured = Fixture.web
+    configured.isConfigured = true
+    let server = try await Fixture.server(clients: [configured])
+    #expect(await guess(server, last: 20) == Array(repeating: 401, count: 20))
+    #expect(await ask(server, Fixture.secret, from: "198.51.100.7") == 429)
+  }
+
+  @Test("Strangers cannot lock out a client with a chosen secret from a network it has authenticated from")
+  func ownNetwork() async throws {
+    let server = try await Fixture.server(clients: [scryptClient()])
+    #expect(await ask(server, Fixture.secret, from: "198.51.100.7") == 200)
+    #expect(await guess(server) == Array(repeating: 401, count: 20) + Array(repeating: 429, count: 20))
+    #expect(await ask(server, Fixture.secret, from: "198.51.100.7") == 200)
+    #expect(await ask(server, Fixture.secret, from: "198.51.100.8") == 429)
+  }
+
+  private func ask(_ server: ServerUnderTest, _ secret: String, from address: String) async -> Int {
+    await server.requestToken(
+      ["grant_type": "client_credentials"], as: Fixture.web.id, secret: secret, from: address
+    ).status
+  }
+
+  /// Wrong secrets, each from an address of its own.
+  private func guess(_ server: ServerUnderTest, as client: String = "web", last: Int = 40) async -> [Int] {
+    var statuses: [Int] = []
+    for address in 0..<last {
+      statuses.append(
+        await server.requestToken(
+          ["grant_type": "client_credentials"], as: ClientID(client), secret: "wrong", from: "192.0.2.\(address)"
+        ).status)
+    }
+    return statuses
   }
 
   @Test("One address that guesses cannot lock a client out for others")
@@ -218,13 +278,22 @@ import Testing
   }
 }
 
-/// Counts what is sent to it.
+/// Counts what is sent to it, and lets others go first: what can run at once does.
 final class CountingWork: BlockingWork {
   private let runs = Mutex(0)
+  private let failing = Mutex<StoreFailure?>(nil)
   var count: Int { runs.withLock { $0 } }
 
+  /// While set, nothing runs.
+  var failure: StoreFailure? {
+    get { failing.withLock { $0 } }
+    set { failing.withLock { $0 = newValue } }
+  }
+
   func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async throws(StoreFailure) -> Result {
+    if let failure { throw failure }
     runs.withLock { $0 += 1 }
+    for _ in 0..<100 { await Task.yield() }
     return body()
   }
 }
