@@ -288,8 +288,10 @@ public final class Engine: @unchecked Sendable {
   var isLogging: Bool { accessLog != nil }
 
   func log(_ line: inout ByteQueue, status: Int, route: String?, responseBytes: UInt64, startedAt: Int64) {
+    // Not the time of the turn: an endpoint may have worked since.
     accessLog?.finish(
-      &line, status: status, route: route, responseBytes: responseBytes, microseconds: (loop.now - startedAt) / 1000)
+      &line, status: status, route: route, responseBytes: responseBytes,
+      microseconds: (postern_monotonic_nanoseconds() - startedAt) / 1000)
   }
 
   /// Bytes that wait in queues of this loop, for slow readers or for their turn.

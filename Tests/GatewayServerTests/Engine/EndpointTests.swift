@@ -1,4 +1,5 @@
 import EventLoop
+import Glibc
 import HTTPWire
 import ReverseProxy
 import Synchronization
@@ -89,6 +90,28 @@ private struct Echo: Endpoint {
     let client = try Gateway([], upstreams: [:], endpoints: endpoints).connect()
     client.send("GET /login HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n")
     #expect(client.readMessage()?.body.wholeMatch(of: /[0-9a-f]{32}/) != nil)
+  }
+
+  @Test("the time in the access log counts what an endpoint does without waiting for anything")
+  func duration() throws {
+    struct Busy: Endpoint {
+      func respond(to request: HTTPRequest) async -> HTTPResponse {
+        usleep(2_000)
+        return HTTPResponse(status: 200)
+      }
+    }
+    let text = Mutex("")
+    var endpoints = EndpointTable()
+    endpoints.add("/login", Busy())
+    let gateway = try Gateway(
+      [], upstreams: [:], endpoints: endpoints,
+      accessLog: { lines in text.withLock { $0 += String(decoding: lines, as: UTF8.self) } })
+    _ = try gateway.exchange("GET /login HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    let drained = Semaphore()
+    gateway.onEngine { $0.drain(within: .seconds(1)) { drained.signal() } }
+    drained.wait()
+    let match = text.withLock { $0.firstMatch(of: /"duration_us":(\d+)/).flatMap { Int($0.1) } }
+    #expect(try #require(match) >= 2_000)
   }
 
   @Test("the access log gets whole lines, with the path without its query, and never a token")
