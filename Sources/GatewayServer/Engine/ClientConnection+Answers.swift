@@ -154,7 +154,7 @@ private struct EndpointWork: @unchecked Sendable {
 
 extension WireError {
   /// One sentence for the sender.
-  fileprivate var title: String {
+  var title: String {
     switch self {
     case .unsupportedVersion: "HTTP/1.1 and HTTP/1.0 are spoken here."
     case .requestLineTooLong: "The request line is too long."

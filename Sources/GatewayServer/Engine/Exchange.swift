@@ -123,27 +123,12 @@ final class Exchange {
     pathStart: Int, credential: [UInt8]
   ) {
     request.reserve(head.byteCount + 512)
-    request.append(bytes.extracting(head.method.range))
-    request.append(UInt8(ascii: " "))
-    request.append(route.addedPrefix)
-    request.append(bytes.extracting(pathStart..<Int(head.path.end)))
-    if route.addedPrefix.isEmpty, pathStart == Int(head.path.end) { request.append(UInt8(ascii: "/")) }
-    if let query = head.query { request.append(bytes.extracting(Int(query.start) - 1..<Int(query.end))) }
-    // Source: RFC 9110 §2.5: an intermediary sends its own version.
-    request.append(" HTTP/1.1\r\n")
-    if head.fields.hasCookies || !route.strippedFields.isEmpty {
-      request.append(bytes, requestLines: head.fieldLines, without: head.fields.cuts, stripping: route.strippedFields)
-    } else {
-      request.append(bytes, lines: head.fieldLines, without: head.fields.cuts)
-    }
+    request.append(
+      forwarding: head, bytes, prefix: route.addedPrefix, pathStart: pathStart, stripping: route.strippedFields)
     request.append(server.hostLine)
     request.append(credential)
     withClient { request.append($0.origin.forwardedLines) }
-    if !head.authority.isEmpty {
-      request.append("X-Forwarded-Host: ")
-      request.append(bytes.extracting(head.authority.range))
-      request.append("\r\n")
-    }
+    request.append(forwardedHostOf: head, bytes)
     request.append("X-Request-Id: ")
     requestID.append(to: &request)
     request.append("\r\n\r\n")

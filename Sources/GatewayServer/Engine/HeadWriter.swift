@@ -3,6 +3,39 @@ import HTTPWire
 import ReverseProxy
 
 extension ByteQueue {
+  /// Writes the request line for an upstream, and what of the caller's fields it gets.
+  ///
+  /// - Parameters:
+  ///   - prefix: in front of the path.
+  ///   - pathStart: where the forwarded part of the path begins.
+  ///   - names: of fields that the route removes.
+  mutating func append(
+    forwarding head: borrowing RequestHead, _ bytes: Span<UInt8>, prefix: [UInt8], pathStart: Int,
+    stripping names: [[UInt8]]
+  ) {
+    append(bytes.extracting(head.method.range))
+    append(UInt8(ascii: " "))
+    append(prefix)
+    append(bytes.extracting(pathStart..<Int(head.path.end)))
+    if prefix.isEmpty, pathStart == Int(head.path.end) { append(UInt8(ascii: "/")) }
+    if let query = head.query { append(bytes.extracting(Int(query.start) - 1..<Int(query.end))) }
+    // Source: RFC 9110 §2.5: an intermediary sends its own version.
+    append(" HTTP/1.1\r\n")
+    if head.fields.hasCookies || !names.isEmpty {
+      append(bytes, requestLines: head.fieldLines, without: head.fields.cuts, stripping: names)
+    } else {
+      append(bytes, lines: head.fieldLines, without: head.fields.cuts)
+    }
+  }
+
+  /// Tells the upstream which host the caller asked for.
+  mutating func append(forwardedHostOf head: borrowing RequestHead, _ bytes: Span<UInt8>) {
+    guard !head.authority.isEmpty else { return }
+    append("X-Forwarded-Host: ")
+    append(bytes.extracting(head.authority.range))
+    append("\r\n")
+  }
+
   /// Forwards field lines, leaving out the cuts: a few copies, whatever the number of fields.
   mutating func append(_ bytes: Span<UInt8>, lines: Range<Int>, without cuts: borrowing CutList) {
     var position = lines.lowerBound

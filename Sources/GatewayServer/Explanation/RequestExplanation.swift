@@ -1,0 +1,236 @@
+import EventLoop
+import HTTPWire
+import OAuthCore
+import ReverseProxy
+
+/// What the gateway does with a request and why, step by step, found out by the engine's own decisions without sending
+/// anything. Holds no credential's value.
+public struct RequestExplanation: Sendable {
+  /// One step, and what it came to.
+  public struct Step: Sendable, Equatable {
+    public let name: String
+    public let verdict: String
+  }
+
+  public enum Outcome: Sendable, Equatable {
+    /// - Parameter head: what the upstream gets, secrets redacted.
+    case forwarded(head: String)
+    /// One of Postern's own endpoints answers, or says that there is none.
+    case ownEndpoint
+    case refused(status: Int, code: String, sentence: String, challenge: String?)
+
+    fileprivate init(_ error: GatewayError) {
+      let challenge = error.response(requestID: "").fields["WWW-Authenticate"]
+      self = .refused(status: error.status, code: error.code, sentence: error.sentence, challenge: challenge)
+    }
+  }
+
+  public private(set) var steps: [Step] = []
+  public private(set) var outcome = Outcome.ownEndpoint
+
+  /// What is known of a presented token.
+  public enum TokenFinding: Sendable {
+    case unasked
+    /// nil: no good token.
+    case found(TokenFacts?)
+  }
+
+  public enum Progress: Sendable {
+    case complete(RequestExplanation)
+    /// Somebody has to say what this token stands for; then explain again with the answer.
+    case needsFacts(of: [UInt8])
+  }
+
+  /// What a request meets: a part of the configuration.
+  public struct Gateway: Sendable {
+    public var routes: RouteTable
+    public var upstreams: [Upstream]
+    public var limits: Limits
+
+    public init(routes: RouteTable, upstreams: [Upstream], limits: Limits) {
+      self.routes = routes
+      self.upstreams = upstreams
+      self.limits = limits
+    }
+  }
+
+  /// - Parameters:
+  ///   - head: a whole request head as a client sends it.
+  ///   - token: what was found out about the token that an earlier explanation asked for.
+  public static func explain(
+    head: [UInt8], at gateway: Gateway, token: TokenFinding = .unasked, now: Timestamp
+  ) -> Progress {
+    var explanation = RequestExplanation()
+    do throws(Pause) {
+      try explanation.walk(head, gateway, token, now)
+    } catch {
+      return .needsFacts(of: error.token)
+    }
+    return .complete(explanation)
+  }
+
+  private struct Pause: Error {
+    let token: [UInt8]
+  }
+
+  private mutating func note(_ name: String, _ verdict: String) { steps.append(Step(name: name, verdict: verdict)) }
+
+  private mutating func refuse(_ name: String, _ error: GatewayError) {
+    note(name, "refused: \(error.sentence)")
+    outcome = Outcome(error)
+  }
+
+  // MARK: The steps, in the order of `ClientConnection.decide`
+
+  private mutating func walk(
+    _ received: [UInt8], _ gateway: Gateway, _ token: TokenFinding, _ now: Timestamp
+  ) throws(Pause) {
+    let bytes = received.span
+    var limits = EngineLimits()
+    limits.request = gateway.limits
+    var scanner = RequestScanner(limits: limits.wire)
+    do throws(WireError) {
+      guard try scanner.scan(bytes) else { throw .badRequestLine }
+    } catch {
+      note("framing", "refused: \(error.title)")
+      outcome = .refused(status: error.status, code: "malformed_request", sentence: error.title, challenge: nil)
+      return
+    }
+    note("framing", "well-formed")
+
+    let path = scanner.head.path.isEmpty ? Array("/".utf8) : bytes.copy(scanner.head.path.range)
+    var canonical: CanonicalPath?
+    if !scanner.head.path.isEmpty {
+      let end = Int(scanner.head.query?.end ?? scanner.head.path.end)
+      do throws(PathRefusal) {
+        canonical = try CanonicalPath(target: bytes.extracting(Int(scanner.head.path.start)..<end))
+      } catch {
+        return refuse("path", .badTarget(error))
+      }
+    }
+    note("path", "canonical")
+
+    let host = bytes.copy(scanner.head.authority.range)
+    let method = bytes.copy(scanner.head.method.range)
+    let route: Route
+    switch gateway.routes.match(method: method.span, host: host.span, path: path.span) {
+    case .route(let index): route = gateway.routes.routes[index]
+    case .ownEndpoint:
+      note("route", "none: the path is Postern's own, on every host")
+      return
+    case .notFound: return refuse("route", .routeNotFound)
+    case .methodNotAllowed(let allow):
+      note("allowed", allow)
+      return refuse("method", .methodNotAllowed(allow: allow))
+    }
+    note("route", "\(route.name), for \(route.pattern)")
+    note("host", route.host.map { "\($0), which the request names" } ?? "any")
+    note("method", route.methods.isEmpty ? "any" : route.methods.map(\.rawValue).sorted().joined(separator: ", "))
+    if let canonical {
+      do throws(PathRefusal) { try route.requireAcceptable(canonical) } catch {
+        return refuse("encoded slash", .badTarget(error))
+      }
+    }
+    if let limit = route.limits.bodyBytesMax {
+      if let length = scanner.head.fields.contentLength, length > limit { return refuse("body", .bodyTooLarge) }
+      note("body", "at most \(limit) bytes")
+    }
+    guard try admit(route, scanner.head.fields.authorization.map { bytes.copy($0.range) }, token, now) else { return }
+
+    note("credential", route.credential.kind)
+    guard let upstream = gateway.upstreams.first(where: { $0.name == route.upstream }) else {
+      preconditionFailure("a configuration has the upstream of every route")
+    }
+    note("upstream", "\(upstream.name): \(upstream.servers.map(\.description).joined(separator: ", "))")
+    outcome = .forwarded(head: Self.head(scanner.head, bytes, path: path.span, route, upstream.servers[0]))
+  }
+
+  /// - Returns: whether the request may go on.
+  private mutating func admit(
+    _ route: Route, _ authorization: [UInt8]?, _ token: TokenFinding, _ now: Timestamp
+  ) throws(Pause) -> Bool {
+    let access = route.access
+    if access.isAnonymous {
+      note("bearer", "not asked for: the route is anonymous")
+      return true
+    }
+    let value = authorization ?? []
+    let range: Range<Int>
+    switch Bearer(authorization: value.span) {
+    case .token(let found): range = found
+    case .absent:
+      refuse("bearer", .accessDenied(.missingToken, access))
+      return false
+    case .malformed:
+      refuse("bearer", .accessDenied(.invalidRequest, access))
+      return false
+    }
+    note("bearer", "one token, in the Authorization field")
+    guard case .found(let facts) = token else { throw Pause(token: Array(value[range])) }
+    guard let facts else {
+      refuse("token", .accessDenied(.invalidToken, access))
+      return false
+    }
+    note("token", "of client \(facts.client) for subject \(facts.subject)")
+    let decision = access.decide(facts.authorization, expiresAt: facts.expiresAt, at: now)
+    if let audience = access.audience {
+      let isNamed = facts.audience.contains(audience)
+      note("audience", "\(audience): \(isNamed ? "the token names it" : "the token names \(Self.list(facts.audience))")")
+    }
+    if !access.requiredScopes.isEmpty {
+      note("scopes", "needs \(access.requiredScopes), the token has \(facts.scope.isEmpty ? "none" : facts.scope.description)")
+    }
+    guard case .deny(let denial) = decision else {
+      note("policy", "allowed")
+      return true
+    }
+    refuse("policy", .accessDenied(denial, access))
+    return false
+  }
+
+  private static func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
+
+  // MARK: The resulting head
+
+  private static func head(
+    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, path: Span<UInt8>, _ route: Route, _ server: Origin
+  ) -> String {
+    var written = ByteQueue(pool: BufferPool())
+    let pathStart = Int(head.path.start) + (head.path.isEmpty ? 0 : route.rewrite.cutCount(path: path))
+    written.append(
+      forwarding: head, bytes, prefix: route.rewrite.addedPrefix, pathStart: pathStart, stripping: route.strippedFields)
+    written.append(Array("Host: \(server.authority)\r\n".utf8))
+    if let field = route.credential.fieldName { written.append(Array("\(field): \(redacted)\r\n".utf8)) }
+    written.append("X-Forwarded-For: <the caller's address>\r\nX-Forwarded-Proto: <http or https>\r\n")
+    written.append(forwardedHostOf: head, bytes)
+    written.append("X-Request-Id: <a new one>\r\n")
+    let text = String(decoding: written.readable, as: UTF8.self)
+    return text.split(separator: "\r\n").map { withoutSecrets(String($0)) }.joined(separator: "\n")
+  }
+
+  private static let redacted = "<redacted>"
+
+  /// Fields of the caller that often hold secrets; explanations end up in tickets.
+  private static func withoutSecrets(_ line: String) -> String {
+    guard let colon = line.firstIndex(of: ":"), !line[..<colon].contains(" ") else { return line }
+    let name = line[..<colon].lowercased()
+    let isSecret = ["cookie", "auth", "token", "secret", "key", "password"].contains { name.contains($0) }
+    return isSecret ? "\(line[..<colon]): \(redacted)" : line
+  }
+}
+
+extension CredentialRule {
+  /// What kind it is, and from where; never its value.
+  fileprivate var kind: String {
+    switch self {
+    case .none: "none: the upstream trusts the gateway"
+    case .apiKey(let fieldName, _): "api_key, in the field \(fieldName)"
+    case .basic: "basic, in the field Authorization"
+    case .clientCredentials(let provider): "client_credentials of provider \(provider), in the field Authorization"
+    }
+  }
+}
+
+extension Span where Element == UInt8 {
+  fileprivate func copy(_ range: Range<Int>) -> [UInt8] { extracting(range).withUnsafeBytes { Array($0) } }
+}

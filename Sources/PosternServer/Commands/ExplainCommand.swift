@@ -1,0 +1,111 @@
+import ArgumentParser
+import Configuration
+import GatewayServer
+import OAuthCore
+import ReverseProxy
+
+struct ExplainCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "explain", abstract: "Tell what the gateway does with a request, and why.",
+    discussion: """
+      Walks through every step that the gateway takes and ends with the head that the upstream would get, secrets \
+      redacted. Nothing is sent, and nothing needs to run; only a bearer token is looked up in the database.
+
+        postern explain GET /photos/42
+        postern explain POST https://gw.example.com/crm/orders -H 'Content-Length: 12'
+
+      Other users of the machine see command lines. -H @- reads field lines from standard input instead:
+
+        printf 'Authorization: Bearer %s' "$TOKEN" | postern explain GET /photos/42 -H @-
+
+      Exit status 0: the request would be forwarded. 1: it would not; the last lines say with which status it is answered.
+      """)
+
+  @OptionGroup var config: ConfigurationOption
+  @Argument(help: "The request method; case counts.") var method: String
+  @Argument(help: "The URL; without scheme and host, the issuer's host is asked.") var url: String
+  @Option(name: .customShort("H"), help: "A header field, 'Name: value'; @- reads field lines from standard input.")
+  var field: [String] = []
+
+  func run() async throws {
+    let configuration = try config.load()
+    let head = try RequestLine(method: method, url: url, host: configuration.issuer.authority).head(with: fieldLines())
+    let explanation = try await Self.explain(head, configuration)
+    let width = explanation.steps.map(\.name.count).max() ?? 0
+    for step in explanation.steps {
+      print(step.name + String(repeating: " ", count: width - step.name.count + 2) + step.verdict)
+    }
+    print("")
+    switch explanation.outcome {
+    case .forwarded(let head): print("Forwarded as:\n\n\(head)")
+    case .ownEndpoint:
+      print("Not forwarded: Postern answers this path itself.")
+      throw ExitCode.failure
+    case .refused(let status, let code, let sentence, let challenge):
+      print("Refused with status \(status), \(code): \(sentence)")
+      if let challenge { print("WWW-Authenticate: \(challenge)") }
+      throw ExitCode.failure
+    }
+  }
+
+  private func fieldLines() throws -> [String] {
+    var lines: [String] = []
+    for text in field {
+      guard text == "@-" else {
+        lines.append(text)
+        continue
+      }
+      while let line = readLine(strippingNewline: true) { if !line.isEmpty { lines.append(line) } }
+    }
+    return lines
+  }
+
+  private static func explain(_ head: [UInt8], _ configuration: Configuration) async throws -> RequestExplanation {
+    let gateway = RequestExplanation.Gateway(
+      routes: configuration.routes, upstreams: configuration.upstreams, limits: configuration.limits)
+    var finding = RequestExplanation.TokenFinding.unasked
+    while true {
+      switch RequestExplanation.explain(head: head, at: gateway, token: finding, now: SystemClock().now) {
+      case .complete(let explanation): return explanation
+      case .needsFacts(let token):
+        let found = try await DatabaseSession.run(configuration) { stores in
+          try await PresentedToken.find(String(decoding: token, as: UTF8.self), configuration, stores)
+        }
+        // A refresh token is a token of Postern's, but nothing that a route takes.
+        if case .access(let facts) = found { finding = .found(facts) } else { finding = .found(nil) }
+      }
+    }
+  }
+}
+
+/// A method and a URL as they stand on a command line.
+struct RequestLine {
+  let method: String
+  let target: String
+  let host: String
+
+  /// - Parameter host: of a URL that has none.
+  init(method: String, url: String, host: String) throws(CommandFailure) {
+    self.method = method
+    for scheme in ["http://", "https://"] where url.lowercased().hasPrefix(scheme) {
+      let rest = url.dropFirst(scheme.count)
+      let end = rest.firstIndex { "/?#".contains($0) } ?? rest.endIndex
+      self.host = String(rest[..<end])
+      target = rest[end...].hasPrefix("/") ? String(rest[end...]) : "/\(rest[end...])"
+      return
+    }
+    guard url.hasPrefix("/") else { throw CommandFailure("\"\(url)\" is no URL; write /path or https://host/path") }
+    self.host = host
+    target = url
+  }
+
+  /// The request head as a client sends it.
+  func head(with fields: [String]) throws(CommandFailure) -> [UInt8] {
+    let namesHost = fields.contains { $0.lowercased().hasPrefix("host:") }
+    let lines = ["\(method) \(target) HTTP/1.1"] + (namesHost ? [] : ["Host: \(host)"]) + fields
+    for line in lines where line.utf8.contains(where: { $0 == 0x0d || $0 == 0x0a }) {
+      throw CommandFailure("a method, a URL and a field have one line each")
+    }
+    return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
+  }
+}

@@ -1,0 +1,156 @@
+import Broker
+import Cryptography
+import HTTPWire
+import OAuthCore
+import ReverseProxy
+import Testing
+
+@testable import GatewayServer
+
+/// A request as it is explained and as the engine serves it.
+struct ExplainedRequest: Sendable, CustomTestStringConvertible {
+  let name: String
+  let head: String
+  let status: Int
+  var testDescription: String { name }
+
+  init(_ name: String, _ line: String, _ fields: [String] = [], host: String = "Host: a\r\n", status: Int) {
+    self.name = name
+    head = "\(line) HTTP/1.1\r\n\(host)" + fields.map { "\($0)\r\n" }.joined() + "\r\n"
+    self.status = status
+  }
+
+  static let good = "Authorization: Bearer good"
+
+  static let all = [
+    ExplainedRequest("forwarded", "GET /guarded/1?q=a%2Fb", [good, "Accept: text/*", "Cookie: theme=dark"], status: 200),
+    ExplainedRequest("anonymous", "POST /open/x", ["Content-Length: 0"], status: 200),
+    ExplainedRequest("absolute-form without a path", "GET http://a", status: 404),
+    ExplainedRequest("another host", "GET /hosted", host: "Host: gw.example.com:8080\r\n", status: 200),
+    ExplainedRequest("no host", "GET /open", host: "", status: 400),
+    ExplainedRequest("two lengths", "POST /open", ["Content-Length: 1", "Content-Length: 2"], status: 400),
+    ExplainedRequest("dot segment", "GET /open/../guarded", status: 400),
+    ExplainedRequest("encoded slash", "GET /open/a%2Fb", status: 400),
+    ExplainedRequest("no route", "GET /nowhere", status: 404),
+    ExplainedRequest("host of another route", "GET /hosted", status: 404),
+    ExplainedRequest("method", "DELETE /guarded/1", [good], status: 405),
+    ExplainedRequest("body", "POST /open/x", ["Content-Length: 11"], status: 413),
+    ExplainedRequest("no token", "GET /guarded/1", status: 401),
+    ExplainedRequest("another scheme", "GET /guarded/1", ["Authorization: Basic eA=="], status: 401),
+    ExplainedRequest("malformed bearer", "GET /guarded/1", ["Authorization: Bearer a b"], status: 400),
+    ExplainedRequest("two tokens", "GET /guarded/1", [good, good], status: 400),
+    ExplainedRequest("unknown token", "GET /guarded/1", ["Authorization: Bearer bad"], status: 401),
+    ExplainedRequest("expired token", "GET /guarded/1", ["Authorization: Bearer old"], status: 401),
+    ExplainedRequest("another audience", "GET /guarded/1", ["Authorization: Bearer elsewhere"], status: 401),
+    ExplainedRequest("missing scope", "GET /guarded/1", ["Authorization: Bearer narrow"], status: 403),
+  ]
+}
+
+@Suite(.serialized) struct RequestExplanationTests {
+  static let key = "upstream-key"
+
+  private static func routes() throws -> [Route] {
+    let guarded = try PathPattern("/guarded/**")
+    return [
+      Route(
+        name: "guarded", pattern: guarded, methods: [.get],
+        access: AccessPolicy(requiredScopes: ["read"], audience: "https://api"),
+        credential: .apiKey(fieldName: "X-Api-Key", key: Secret(key)), upstream: "up",
+        rewrite: try PathRewrite(stripPrefix: "/guarded", addPrefix: "/v1", for: guarded)),
+      Route(
+        name: "open", pattern: try PathPattern("/open/**"), access: .anonymous, upstream: "up",
+        limits: RouteLimits(bodyBytesMax: 10)),
+      Route(name: "hosted", host: "gw.example.com", pattern: try PathPattern("/hosted"), access: .anonymous, upstream: "up"),
+    ]
+  }
+
+  private static func verifier() -> ScriptedVerifier {
+    let verifier = ScriptedVerifier()
+    verifier.add("good", audience: ["https://api"])
+    verifier.add("narrow", scope: ["other"], audience: ["https://api"])
+    verifier.add("elsewhere", audience: ["https://other"])
+    verifier.add("old", audience: ["https://api"], expiresAt: Timestamp(seconds: 1))
+    return verifier
+  }
+
+  private static func explain(_ head: String, server: String = "http://127.0.0.1:1") async throws -> RequestExplanation {
+    let gateway = RequestExplanation.Gateway(
+      routes: try RouteTable(try routes()), upstreams: [Upstream(name: "up", servers: [try Origin(server)])], limits: Limits())
+    let now = Timestamp(seconds: 2_000_000_000)
+    switch RequestExplanation.explain(head: Array(head.utf8), at: gateway, now: now) {
+    case .complete(let explanation): return explanation
+    case .needsFacts(let token):
+      let facts = try await verifier().verify(token)
+      guard case .complete(let explanation) = RequestExplanation.explain(
+        head: Array(head.utf8), at: gateway, token: .found(facts), now: now)
+      else { throw Unfinished() }
+      return explanation
+    }
+  }
+
+  private struct Unfinished: Error {}
+
+  @Test("an explanation and the engine come to the same status and the same head", arguments: ExplainedRequest.all)
+  func agreement(_ request: ExplainedRequest) async throws {
+    let upstream = try ScriptedUpstream(answering: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    defer { upstream.stop() }
+    let gateway = try Gateway(try Self.routes(), upstreams: ["up": [upstream.address]], verifier: Self.verifier())
+    let client = try gateway.connect()
+    client.send(request.head)
+    let answer = try #require(client.readMessage())
+    #expect(answer.head.hasPrefix("HTTP/1.1 \(request.status) "), "\(answer.head)")
+
+    switch try await Self.explain(request.head, server: "http://\(upstream.address)").outcome {
+    case .forwarded(let head):
+      #expect(request.status == 200)
+      let sent = try #require(upstream.received.first).components("\r\n").filter { !$0.isEmpty }
+      #expect(Self.withoutChanging(head.components("\n")) == Self.withoutChanging(sent))
+    case .refused(let status, let code, _, let challenge):
+      #expect(status == request.status)
+      #expect(answer.body.contains(":error:\(code)\""), "\(answer.body)")
+      #expect(challenge.map { answer.head.contains("WWW-Authenticate: \($0)\r\n") } ?? !answer.head.contains("WWW-Authenticate"))
+      #expect(upstream.received.isEmpty)
+    case .ownEndpoint: Issue.record("no request here is Postern's own")
+    }
+  }
+
+  /// Lines whose values differ from request to request, or are redacted, count by their names.
+  private static func withoutChanging(_ lines: [String]) -> [String] {
+    lines.map { line in
+      let isChanging = ["X-Request-Id:", "X-Forwarded-For:", "X-Forwarded-Proto:", "X-Api-Key:", "Cookie:"].contains { line.hasPrefix($0) }
+      return isChanging ? String(line.prefix { $0 != ":" }) : line
+    }
+  }
+
+  @Test("no credential, token or cookie stands in an explanation")
+  func redaction() async throws {
+    let explanation = try await Self.explain(
+      "GET /guarded/1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\nCookie: theme=dark\r\nX-Auth-Token: hidden\r\n\r\n")
+    let text = "\(explanation)"
+    #expect(text.contains("X-Api-Key: <redacted>"))
+    #expect(text.contains("api_key, in the field X-Api-Key"))
+    for secret in [Self.key, "Bearer good", "theme=dark", "hidden"] { #expect(!text.contains(secret), "\(secret)") }
+  }
+
+  @Test("the steps tell what was asked and what was there")
+  func steps() async throws {
+    let narrow = try await Self.explain("GET /guarded/1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer narrow\r\n\r\n")
+    #expect(narrow.steps.map(\.name) == [
+      "framing", "path", "route", "host", "method", "bearer", "token", "audience", "scopes", "policy",
+    ])
+    #expect(narrow.steps.contains(.init(name: "route", verdict: "guarded, for /guarded/**")))
+    #expect(narrow.steps.contains(.init(name: "scopes", verdict: "needs read, the token has other")))
+    #expect(narrow.steps.contains(.init(name: "token", verdict: "of client c for subject s")))
+  }
+
+  @Test("a path of Postern's own is not forwarded, whatever the routes say")
+  func ownEndpoint() async throws {
+    #expect(try await Self.explain("GET /oauth/jwks HTTP/1.1\r\nHost: a\r\n\r\n").outcome == .ownEndpoint)
+  }
+}
+
+extension String {
+  fileprivate func components(_ separator: String) -> [String] {
+    split(separator: separator, omittingEmptySubsequences: false).map(String.init)
+  }
+}
