@@ -29,8 +29,6 @@ public struct ConfigurationChange: Sendable {
     keep(\.admin, "admin")
     keep(\.database, "database")
     keep(\.keys, "keys")
-    keep(\.trustedProxies, "trusted_proxies")
-    keep(\.limits, "limits")
 
     let clients = Self.altered(old.clients, new.clients, by: \.id)
     let accounts = Self.altered(old.accounts, new.accounts, by: \.subject)

@@ -37,13 +37,13 @@ public final class Engine: @unchecked Sendable {
   }
 
   public let loop: EventLoop
-  let limits: EngineLimits
-  let waits: EngineWaits
+  @exclusivity(unchecked) private(set) var limits: EngineLimits
+  @exclusivity(unchecked) private(set) var waits: EngineWaits
   let verifier: any TokenVerifier
   let freshness: any Freshness
   private let credentials: any CredentialSource
   private(set) var endpoints: EndpointTable
-  let trustedProxies: TrustedProxies
+  private(set) var trustedProxies: TrustedProxies
   let pool = BufferPool()
   let verification: VerificationCache
 
@@ -138,6 +138,11 @@ public final class Engine: @unchecked Sendable {
       })
     }
     if let served = snapshot.endpoints { endpoints = served }
+    if let blocks = snapshot.trustedProxies { trustedProxies = TrustedProxies(blocks) }
+    if let request = snapshot.limits {
+      limits.request = request
+      waits = EngineWaits(limits)
+    }
     let gone = servers.filter { kept[$0.key] !== $0.value }
     servers = kept
     routes = LoopRoutes(

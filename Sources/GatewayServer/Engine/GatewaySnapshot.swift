@@ -19,13 +19,20 @@ public struct GatewaySnapshot: Sendable {
   public var upstreams: [String: (upstream: Upstream, servers: [ResolvedServer])]
   /// Postern's own, on listeners of the gateway; nil: the ones that are served stay.
   public var endpoints: EndpointTable?
+  /// For connections from now on; nil: as before.
+  public var limits: Limits?
+  /// Whose `X-Forwarded-*` are believed on connections from now on; nil: as before.
+  public var trustedProxies: [AddressBlock]?
 
   /// - Parameter upstreams: by name; every route's upstream is among them.
   public init(
-    routes: RouteTable, upstreams: [Upstream], addresses: [Origin: [SocketAddress]], endpoints: EndpointTable? = nil
+    routes: RouteTable, upstreams: [Upstream], addresses: [Origin: [SocketAddress]], endpoints: EndpointTable? = nil,
+    limits: Limits? = nil, trustedProxies: [AddressBlock]? = nil
   ) {
     self.routes = routes
     self.endpoints = endpoints
+    self.limits = limits
+    self.trustedProxies = trustedProxies
     self.upstreams = [:]
     for upstream in upstreams {
       let servers = upstream.servers.map { ResolvedServer(origin: $0, addresses: addresses[$0] ?? []) }

@@ -171,7 +171,8 @@ final class ServedConfiguration: @unchecked Sendable {
   private func publish(ending changes: [Change]) async {
     await reach.dataPlane.apply(
       GatewaySnapshot(
-        routes: configuration.routes, upstreams: configuration.upstreams, addresses: addresses, endpoints: endpoints),
+        routes: configuration.routes, upstreams: configuration.upstreams, addresses: addresses, endpoints: endpoints,
+        limits: configuration.limits, trustedProxies: configuration.trustedProxies),
       ending: changes)
   }
 
