@@ -33,6 +33,6 @@ public struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugSt
 }
 
 /// Compares without leaving early; only the lengths may show in the time it takes.
-public func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
   left.count == right.count && CRYPTO_memcmp(left, right, left.count) == 0
 }

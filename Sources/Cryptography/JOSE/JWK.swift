@@ -32,7 +32,7 @@ public struct JWK: Sendable, Hashable {
   }
 
   /// The same key without its private half.
-  public var withoutPrivateKey: JWK {
+  var withoutPrivateKey: JWK {
     switch material {
     case .p256(let x, let y, _): JWK(id: id, material: .p256(x: x, y: y, d: nil))
     case .ed25519(let x, _): JWK(id: id, material: .ed25519(x: x, d: nil))
@@ -48,10 +48,10 @@ public struct JWK: Sendable, Hashable {
   }
 
   /// SHA-256 over the required public members, in the order of their names. Source: RFC 7638 §3.
-  public var thumbprint: Digest256 { SHA256.digest(JSONObject(sorted: publicMembers).bytes) }
+  var thumbprint: Digest256 { SHA256.digest(JSONObject(sorted: publicMembers).bytes) }
 
   /// The thumbprint as it is written in `kid` and `jkt`.
-  public var thumbprintText: String { Base64URL.encode(thumbprint.bytes) }
+  var thumbprintText: String { Base64URL.encode(thumbprint.bytes) }
 }
 
 extension JSONObject {

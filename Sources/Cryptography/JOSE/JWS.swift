@@ -1,28 +1,28 @@
 import JSON
 
 /// A JSON Web Signature in the compact form, verified. Source: RFC 7515 §3.1.
-public struct JWS: Sendable {
+struct JWS: Sendable {
   /// Longest compact text that is looked at, in bytes; what a request head can hold.
-  public static let byteCountMax = 16 * 1024
+  static let byteCountMax = 16 * 1024
 
-  public let header: Header
-  public let payload: [UInt8]
+  let header: Header
+  let payload: [UInt8]
 
   /// The protected header. Source: RFC 7515 §4.1.
-  public struct Header: Sendable, Hashable {
-    public let algorithm: SignatureAlgorithm
+  struct Header: Sendable, Hashable {
+    let algorithm: SignatureAlgorithm
     /// `kid`.
-    public let keyID: String?
+    let keyID: String?
     /// `typ`.
-    public let type: String?
+    let type: String?
     /// All members as written. `jwk`, `jku`, `x5u` and `x5c` have no meaning here: a token never brings its own key.
-    public let members: JSONObject
+    let members: JSONObject
   }
 
   /// Signs a payload.
   ///
   /// - Parameter type: `typ`, e.g. `at+jwt`.
-  public static func sign(_ payload: [UInt8], type: String?, with key: SigningKey) -> String {
+  static func sign(_ payload: [UInt8], type: String?, with key: SigningKey) -> String {
     var header: JSONObject = ["alg": .string(key.algorithm.rawValue)]
     if let type { header["typ"] = .string(type) }
     header["kid"] = .string(key.id)
@@ -33,7 +33,7 @@ public struct JWS: Sendable {
   /// Verifies a compact JWS against the keys of one issuer.
   ///
   /// - Throws: `JWSError`, by the first check that fails: form, algorithm, `crit`, key, signature.
-  public static func verify(_ compact: String, with keys: VerificationKeySet) throws(JWSError) -> JWS {
+  static func verify(_ compact: String, with keys: VerificationKeySet) throws(JWSError) -> JWS {
     let parsed = try UnverifiedJWS(Array(compact.utf8))
     let header = parsed.header
     let candidates = keys.candidates(id: header.keyID, algorithm: header.algorithm)

@@ -2,7 +2,7 @@ import JSON
 
 /// A JSON Web Token: claims in a JWS. Source: RFC 7519.
 public struct JWT: Sendable {
-  public let header: JWS.Header
+  let header: JWS.Header
   public let claims: JSONObject
 
   /// Signs claims.

@@ -1,20 +1,20 @@
 import COpenSSL
 
 /// A public key with its one algorithm, ready to verify on any thread.
-public final class VerificationKey: Sendable {
-  public let id: String?
-  public let algorithm: SignatureAlgorithm
+final class VerificationKey: Sendable {
+  let id: String?
+  let algorithm: SignatureAlgorithm
   private let handle: KeyHandle
 
   /// - Throws: `JWKError` for a point off the curve or an unacceptable RSA key.
-  public init(_ jwk: JWK) throws(JWKError) {
+  init(_ jwk: JWK) throws(JWKError) {
     handle = try KeyHandle(jwk, withPrivateKey: false)
     id = jwk.id
     algorithm = jwk.algorithm
   }
 
   /// - Parameter signature: as JOSE writes it; any bytes.
-  public func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
+  func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
     guard let signature = algorithm == .es256 ? ECDSASignature.der(raw: signature) : signature else { return false }
     let context = required(EVP_MD_CTX_new())
     defer {
@@ -29,9 +29,9 @@ public final class VerificationKey: Sendable {
 
 /// The keys that one issuer's signatures may come from.
 public struct VerificationKeySet: Sendable {
-  public let keys: [VerificationKey]
+  let keys: [VerificationKey]
 
-  public init(keys: [VerificationKey]) { self.keys = keys }
+  init(keys: [VerificationKey]) { self.keys = keys }
 
   /// Leaves out keys that are none (`JWKError`): one bad key must not take the issuer's others down.
   public init(_ set: JWKSet) {

@@ -3,23 +3,23 @@ import COpenSSL
 /// AES-256-GCM with a random nonce: `nonce (12) ‖ ciphertext ‖ tag (16)`.
 ///
 /// Random 96-bit nonces bound one key to 2^32 messages. Source: NIST SP 800-38D §8.3.
-public enum AEAD {
+enum AEAD {
   static let keyByteCount = 32
   static let nonceByteCount = 12
   static let tagByteCount = 16
   /// What sealing adds to a plaintext.
-  public static let overheadByteCount = nonceByteCount + tagByteCount
+  static let overheadByteCount = nonceByteCount + tagByteCount
 
   /// - Parameters:
   ///   - key: 32 bytes.
   ///   - associatedData: not kept in the output, but `open` succeeds only with the same.
-  public static func seal(_ plaintext: [UInt8], key: Secret, associatedData: [UInt8]) -> [UInt8] {
+  static func seal(_ plaintext: [UInt8], key: Secret, associatedData: [UInt8]) -> [UInt8] {
     seal(plaintext, key: key, associatedData: associatedData, after: [], nonce: SystemRandom().bytes(nonceByteCount))
   }
 
   /// - Parameter sealed: any bytes.
   /// - Returns: the plaintext; nil unless key, associated data and every byte are those of `seal`.
-  public static func open(_ sealed: [UInt8], key: Secret, associatedData: [UInt8]) -> [UInt8]? {
+  static func open(_ sealed: [UInt8], key: Secret, associatedData: [UInt8]) -> [UInt8]? {
     open(sealed[...], key: key, associatedData: associatedData)
   }
 

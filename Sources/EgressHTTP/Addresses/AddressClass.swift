@@ -3,7 +3,7 @@ import EventLoop
 /// What kind of place an address names: the guard against server-side request forgery decides by it.
 ///
 /// Source: IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890).
-public enum AddressClass: Sendable {
+enum AddressClass: Sendable {
   /// Globally reachable.
   case global
   /// Loopback, private networks and shared address space: reachable where a provider's development flag says so.
@@ -12,7 +12,7 @@ public enum AddressClass: Sendable {
   /// IPv4 address to a translator: never a provider.
   case forbidden
 
-  public init(_ address: SocketAddress) {
+  init(_ address: SocketAddress) {
     let bytes = address.address
     self = bytes.count == 4 ? Self.ofIPv4(bytes) : Self.ofIPv6(bytes)
   }

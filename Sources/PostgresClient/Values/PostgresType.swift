@@ -14,7 +14,6 @@ enum PostgresType {
   static let varchar: Oid = 1043
   static let timestamptz: Oid = 1184
   static let uuid: Oid = 2950
-  static let void: Oid = 2278
   static let jsonb: Oid = 3802
   static let float8: Oid = 701
 
