@@ -44,8 +44,9 @@ func listDirectory(_ path: String) -> [String] {
   defer { closedir(directory) }
   var names: [String] = []
   while let entry = readdir(directory) {
+    // SAFETY: the kernel ends the name with a zero byte within the field; `entry` holds until the next `readdir`.
     let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-      pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      pointer.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: pointer.pointee)) { String(cString: $0) }
     }
     if name != ".", name != ".." { names.append(name) }
   }

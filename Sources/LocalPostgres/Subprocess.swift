@@ -74,6 +74,7 @@ var lastErrorText: String { String(cString: strerror(postern_errno())) }
 private func withCStrings<Result>(
   _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
 ) -> Result {
+  // SAFETY: the copies live until `body` has returned; the list has at least the null.
   let copies = strings.map { strdup($0) } + [nil]
   defer { for copy in copies { free(copy) } }
   return copies.withUnsafeBufferPointer { body($0.baseAddress!) }

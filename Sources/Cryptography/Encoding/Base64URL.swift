@@ -20,6 +20,7 @@ public enum Base64URL {
 
 func encodeUnpadded(_ bytes: [UInt8], _ alphabet: Base64Alphabet, padding: Int = 0) -> String {
   let count = Base64Alphabet.encodedCount(bytes.count)
+  // SAFETY: the alphabet writes `count` bytes and the loop the rest, all of them ASCII.
   return String(unsafeUninitializedCapacity: count + padding) { output in
     bytes.withUnsafeBytes { alphabet.encode($0, into: UnsafeMutableRawBufferPointer(output)) }
     for index in count..<(count + padding) { output[index] = UInt8(ascii: "=") }
@@ -35,6 +36,7 @@ func decodeUnpadded(_ text: some Collection<UInt8>, _ alphabet: Base64Alphabet) 
 private func decodeUnpadded(_ text: UnsafeRawBufferPointer, _ alphabet: Base64Alphabet) -> [UInt8]? {
   guard let count = Base64Alphabet.decodedCount(text.count) else { return nil }
   var isCanonical = false
+  // SAFETY: the buffer may be larger than asked for, so it is cut to `count`; bytes are plain, and a refused text's are dropped.
   let bytes = [UInt8](unsafeUninitializedCapacity: count) { output, initialized in
     let target = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(output)[..<count])
     isCanonical = alphabet.decode(text, into: target) != nil

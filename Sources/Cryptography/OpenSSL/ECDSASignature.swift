@@ -7,6 +7,7 @@ enum ECDSASignature {
   static let byteCount = 64
 
   static func raw(der: [UInt8]) -> [UInt8] {
+    // SAFETY: libcrypto reads at most `der.count` bytes.
     let signature = der.withUnsafeBufferPointer { der in
       var start = der.baseAddress
       return d2i_ECDSA_SIG(nil, &start, der.count)
@@ -14,6 +15,7 @@ enum ECDSASignature {
     let parsed = required(signature)
     defer { ECDSA_SIG_free(parsed) }
     var raw = [UInt8](repeating: 0, count: byteCount)
+    // SAFETY: each number is written to its own half of the 64 bytes.
     raw.withUnsafeMutableBufferPointer { raw in
       let rCount = BN_bn2binpad(ECDSA_SIG_get0_r(parsed), raw.baseAddress, 32)
       let sCount = BN_bn2binpad(ECDSA_SIG_get0_s(parsed), raw.baseAddress! + 32, 32)
@@ -27,6 +29,7 @@ enum ECDSASignature {
     guard raw.count == byteCount else { return nil }
     let signature = required(ECDSA_SIG_new())
     defer { ECDSA_SIG_free(signature) }
+    // SAFETY: there are 64 bytes; each number is read from its own half.
     raw.withUnsafeBufferPointer { raw in
       let r = required(BN_bin2bn(raw.baseAddress, 32, nil))
       let s = required(BN_bin2bn(raw.baseAddress! + 32, 32, nil))
@@ -35,6 +38,7 @@ enum ECDSASignature {
     let count = Int(i2d_ECDSA_SIG(signature, nil))
     precondition(count > 0, "libcrypto failed in i2d_ECDSA_SIG: out of memory")
     var der = [UInt8](repeating: 0, count: count)
+    // SAFETY: libcrypto writes the `count` bytes that it announced.
     der.withUnsafeMutableBufferPointer { der in
       var start = der.baseAddress
       i2d_ECDSA_SIG(signature, &start)

@@ -5,6 +5,7 @@ import COpenSSL
 /// The list borrows the names, so they are `StaticString`; values are copied and live as long as the list.
 /// Source: OpenSSL 3 OSSL_PARAM(3).
 struct Parameters: ~Copyable {
+  // SAFETY: a value stands in a block of its own, aligned for every type, that `deinit` frees; the list never outlives it.
   private var list: [OSSL_PARAM] = []
   private var storage: [UnsafeMutableRawBufferPointer] = []
 
@@ -14,7 +15,7 @@ struct Parameters: ~Copyable {
   }
 
   mutating func add(_ name: StaticString, text: StaticString) {
-    // libcrypto reads the value and never writes it.
+    // SAFETY: libcrypto reads the value and never writes it.
     list.append(OSSL_PARAM_construct_utf8_string(name.cString, UnsafeMutablePointer(mutating: text.cString), 0))
   }
 
@@ -59,6 +60,7 @@ struct Parameters: ~Copyable {
 }
 
 extension StaticString {
-  /// The text for C; literals end with a zero byte and live for ever.
+  /// The text for C.
+  // SAFETY: literals end with a zero byte and live for ever.
   var cString: UnsafePointer<CChar> { UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self) }
 }

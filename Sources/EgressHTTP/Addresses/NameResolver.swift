@@ -29,6 +29,7 @@ public struct SystemResolver: NameResolver {
 
   private static func address(_ entry: addrinfo, port: UInt16) -> SocketAddress? {
     guard let raw = UnsafeRawPointer(entry.ai_addr) else { return nil }
+    // SAFETY: `ai_family` says which address structure `ai_addr` points to.
     switch entry.ai_family {
     case AF_INET:
       let address = raw.assumingMemoryBound(to: sockaddr_in.self).pointee.sin_addr

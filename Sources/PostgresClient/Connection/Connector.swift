@@ -107,6 +107,7 @@ func libpqMessage(_ handle: OpaquePointer) -> String {
 private func withCStrings<Result>(
   _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result
 ) -> Result {
+  // SAFETY: the copies live until `body` has returned; the list has at least the null.
   let copies = strings.map { strdup($0) }
   defer { for copy in copies { free(copy) } }
   let list = copies.map { UnsafePointer($0) } + [nil]
