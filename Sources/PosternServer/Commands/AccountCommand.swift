@@ -43,7 +43,9 @@ struct AccountCommand: AsyncParsableCommand {
   }
 
   struct SetPassword: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "set-password", abstract: "Replace an account's password.")
+    static let configuration = CommandConfiguration(
+      commandName: "set-password", abstract: "Replace an account's password.",
+      discussion: "printf %s \"$PASSWORD\" | postern account set-password alice --password-stdin")
 
     @Argument(help: "The user name.") var name: String
     @OptionGroup var password: PasswordInput
@@ -81,7 +83,8 @@ struct AccountCommand: AsyncParsableCommand {
 
   struct HashPassword: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "hash-password", abstract: "Print the `password_hash` of an account in the configuration file.")
+      commandName: "hash-password", abstract: "Print the `password_hash` of an account in the configuration file.",
+      discussion: "printf %s \"$PASSWORD\" | postern account hash-password --password-stdin")
 
     @OptionGroup var password: PasswordInput
 

@@ -4,7 +4,9 @@ import Glibc
 
 /// `--config FILE`, as every command takes it.
 struct ConfigurationOption: ParsableArguments {
-  @Option(name: .customLong("config"), help: "The configuration file; see deploy/postern.example.yaml.")
+  @Option(
+    name: .customLong("config"),
+    help: ArgumentHelp("The configuration file; see deploy/postern.example.yaml.", valueName: "file"))
   var path = "postern.yaml"
 
   /// Reads and checks the file; every mistake in it is reported at once.

@@ -12,14 +12,16 @@ struct DevCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dev", abstract: "Run everything on this machine: a private PostgreSQL, Postern, and a demo to try.",
     discussion: """
-      Secrets, configuration and data stay in the folder, so that the next start goes on where this one stopped. The
-      configuration in it works with every other command: postern client list --config .postern/postern.yaml
+      Secrets, configuration and data stay in the folder, so that the next start goes on where this one stopped. The \
+      configuration in it works with every other command:
+
+        postern client list --config .postern/postern.yaml
       """)
 
   @Option(help: "Where everything is kept.") var directory = ".postern"
-  @Option(help: "Postern's port on 127.0.0.1.") var port = 8080
-  @Option(name: .customLong("cloudvault-port"), help: "The demo upstream's port.") var cloudVaultPort = 8081
-  @Option(name: .customLong("admin-port"), help: "The port of health and metrics.") var adminPort = 9090
+  @Option(help: "Postern's port on 127.0.0.1.") var port: UInt16 = 8080
+  @Option(name: .customLong("cloudvault-port"), help: "The demo upstream's port.") var cloudVaultPort: UInt16 = 8081
+  @Option(name: .customLong("admin-port"), help: "The port of health and metrics.") var adminPort: UInt16 = 9090
 
   func run() async throws {
     try JSONLogHandler.bootstrap(level: ProcessEnvironment.variables["POSTERN_LOG"] ?? "warning")
@@ -48,7 +50,7 @@ struct DevCommand: AsyncParsableCommand {
         issuer: home.issuer, id: ClientID("printmypics"), secret: home.printMyPicsSecret, redirectURI: home.redirectURI),
       transport: egress, clock: SystemClock(), random: SystemRandom())
     let cloudVault = try await CloudVaultServer.start(
-      on: ListenAddress(host: "127.0.0.1", port: UInt16(clamping: cloudVaultPort)), secret: home.cloudVaultSecret,
+      on: ListenAddress(host: "127.0.0.1", port: cloudVaultPort), secret: home.cloudVaultSecret,
       printMyPics: printMyPics, group: group)
     try await server.run(until: signals.requests()) {
       Self.say(DevGuide(home: home).text)

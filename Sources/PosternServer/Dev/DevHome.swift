@@ -7,9 +7,9 @@ import Glibc
 /// What is there already stays, so the next start finds the same clients, keys and tokens.
 struct DevHome {
   struct Ports {
-    var postern = 8080
-    var cloudVault = 8081
-    var admin = 9090
+    let postern: UInt16
+    let cloudVault: UInt16
+    let admin: UInt16
   }
 
   /// Absolute.
