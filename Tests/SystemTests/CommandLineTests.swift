@@ -73,4 +73,20 @@ extension SystemTests {
     #expect(unknown.errors.contains("bad.yaml:2:1"))
     #expect(unknown.errors.contains("listen"))
   }
+
+  @Test("postern dev looks at its ports before it starts anything", arguments: [
+    (["--port", "0"], "--port"), (["--cloudvault-port", "65536"], "--cloudvault-port"),
+    (["--admin-port", "-1"], "--admin-port"), (["--admin-port", "8080"], "--admin-port"),
+    (["--port", "7000", "--cloudvault-port", "7000"], "--cloudvault-port"),
+  ])
+  func devPorts(options: [String], named: String) throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("postern-dev-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    // As one word: a number below zero is no option of its own.
+    let words = stride(from: 0, to: options.count, by: 2).map { "\(options[$0])=\(options[$0 + 1])" }
+    let refused = try Finished.run(PosternProcess.binary, ["dev", "--directory", folder.path] + words)
+    #expect(refused.status != 0)
+    #expect(refused.errors.contains(named))
+    #expect(!FileManager.default.fileExists(atPath: folder.path))
+  }
 }

@@ -27,6 +27,7 @@ struct DevCommand: AsyncParsableCommand {
     try JSONLogHandler.bootstrap(level: ProcessEnvironment.variables["POSTERN_LOG"] ?? "warning")
     let signals = SignalWaiter()
     defer { LogWriter.standardError.flush() }
+    let ports = try checkedPorts()
     let directory = try Self.absolute(directory)
     try DevHome.makeDirectory(directory, mode: 0o755)
     let lock = try DevLock(directory)
@@ -36,9 +37,7 @@ struct DevCommand: AsyncParsableCommand {
     let postgres = try LocalPostgres.start(
       directory: try LocalPostgres.usableDirectory(preferring: "\(directory)/postgres"), durable: true)
     defer { try? postgres.stop() }
-    let home = try DevHome(
-      directory: directory, ports: DevHome.Ports(postern: port, cloudVault: cloudVaultPort, admin: adminPort),
-      databaseURI: postgres.connectionString())
+    let home = try DevHome(directory: directory, ports: ports, databaseURI: postgres.connectionString())
     let server = try Server(ConfigurationFile(home.configurationPath), grants: PosternCommand.pluggedInGrants)
 
     let group = try EventLoopGroup(count: 1)
@@ -57,6 +56,21 @@ struct DevCommand: AsyncParsableCommand {
     }
     await cloudVault.stop()
     await egress.shutdown()
+  }
+
+  /// Looked at before anything is started, so that a mistake leaves nothing behind.
+  private func checkedPorts() throws(CommandFailure) -> DevHome.Ports {
+    let options = [("--port", port), ("--cloudvault-port", cloudVaultPort), ("--admin-port", adminPort)]
+    var takenBy: [Int: String] = [:]
+    for (name, port) in options {
+      guard (1...65_535).contains(port) else {
+        throw CommandFailure("\(name) is a number from 1 to 65535, not \(port)")
+      }
+      if let other = takenBy.updateValue(name, forKey: port) {
+        throw CommandFailure("\(other) and \(name) are both \(port): give each a port of its own")
+      }
+    }
+    return DevHome.Ports(postern: port, cloudVault: cloudVaultPort, admin: adminPort)
   }
 
   private static func absolute(_ path: String) throws -> String {
