@@ -17,7 +17,9 @@ extension SystemTests {
         // Each connection may meet another loop.
         try (0..<8).allSatisfy { _ in try deployment.status("/era-\(era)/healthz", bearer: bearer) == 200 }
       }
-      #expect(try deployment.status("/era-\(era - 1)/healthz", bearer: bearer) == 404)
+      try deployment.waitUntil("era-\(era - 1) is gone") {
+        try (0..<8).allSatisfy { _ in try deployment.status("/era-\(era - 1)/healthz", bearer: bearer) == 404 }
+      }
     }
     let (answered, failures) = load.stop()
     #expect(failures == [])
@@ -44,10 +46,15 @@ extension SystemTests {
     let log = deployment.processes[0].logText
     #expect(log.contains("instance-0.yaml:\(first):5: "))
     #expect(log.contains("instance-0.yaml:\(second):5: "))
+    let metrics = try HTTPClient.get(port: deployment.processes[0].adminPort, "/metrics").text
+    #expect(metrics.contains("postern_configuration_is_current 0\n"))
     #expect(try deployment.status("/kept/healthz", bearer: bearer) == 200)
 
     try deployment.reconfigure { _ in good.replacingOccurrences(of: "kept", with: "mended") }
     try deployment.waitUntil("the good file is taken") { try deployment.status("/mended/healthz", bearer: bearer) == 200 }
+    try deployment.waitUntil("the metrics say so") {
+      try HTTPClient.get(port: deployment.processes[0].adminPort, "/metrics").text.contains("postern_configuration_is_current 1\n")
+    }
   }
 
   @Test("What needs a restart is named in one warning and stays; the rest of the file is taken")
@@ -81,6 +88,11 @@ extension SystemTests {
     }
     let token = try deployment.serviceToken()
     #expect(try deployment.status("/plain/healthz", bearer: token) == 200)
+    let signed = try HTTPClient.post(
+      port: deployment.port, "/oauth/token",
+      form: [("grant_type", "client_credentials"), ("client_id", "jwt-report"), ("client_secret", deployment.serviceSecret)])
+    let jwt = try #require(signed.json["access_token"] as? String)
+    #expect(try deployment.status("/plain/healthz", bearer: jwt) == 200)
     let proof = Browser.Proof()
     let granted = try deployment.redeem(try deployment.newCode(proof), proof.verifier)
     let access = try #require(granted.json["access_token"] as? String)
@@ -109,15 +121,18 @@ extension SystemTests {
     try deployment.waitUntil("Alice's token is refused") { try deployment.status("/plain/healthz", bearer: access) == 401 }
     try deployment.waitUntil("Alice's refresh token is refused") { try deployment.refresh(refresh).status == 400 }
 
-    // The client goes, and a grant is switched off.
+    // Clients go, and a grant is switched off.
     try deployment.reconfigure {
       $0.replacingOccurrences(of: "id: nightly-report", with: "id: weekly-report")
+        .replacingOccurrences(of: "id: jwt-report", with: "id: other-report")
         .replacingOccurrences(of: "grants: [authorization_code, refresh_token]", with: "grants: [authorization_code]")
         .replacingOccurrences(of: "client_credentials, refresh_token]", with: "client_credentials]")
     }
     deployment.processes[0].hangUp()
-    try deployment.waitUntil("the client's token is refused on every loop") {
-      try (0..<8).allSatisfy { _ in try deployment.status("/plain/healthz", bearer: token) == 401 }
+    for gone in [token, jwt] {
+      try deployment.waitUntil("a gone client's token is refused on every loop") {
+        try (0..<8).allSatisfy { _ in try deployment.status("/plain/healthz", bearer: gone) == 401 }
+      }
     }
     #expect(try ask("nightly-report", secret) == 401)
     #expect(try ask("weekly-report", secret) == 200)

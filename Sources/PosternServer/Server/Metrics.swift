@@ -2,7 +2,9 @@ import GatewayServer
 
 extension EngineCounters {
   /// Prometheus' text format. Source: Prometheus, Exposition formats, 0.0.4.
-  var exposition: [UInt8] {
+  ///
+  /// - Parameter isConfigurationCurrent: false while a file with mistakes waits to be mended, or a changed one for a restart.
+  func exposition(isConfigurationCurrent: Bool) -> [UInt8] {
     var text = ""
     func metric(_ name: String, _ type: String, _ help: String, _ samples: [(labels: String, value: UInt64)]) {
       text += "# HELP postern_\(name) \(help)\n# TYPE postern_\(name) \(type)\n"
@@ -23,6 +25,9 @@ extension EngineCounters {
     metric("token_cache_misses_total", "counter", "Tokens that had to be looked up.", [("", tokenMisses)])
     metric("client_connections", "gauge", "Open client connections.", [("", clientConnections)])
     metric("refused_connections_total", "counter", "Connections beyond the share of one source.", [("", refusedConnections)])
+    metric(
+      "configuration_is_current", "gauge", "1 while the configuration file, as it was read last, is what is served.",
+      [("", isConfigurationCurrent ? 1 : 0)])
     return Array(text.utf8)
   }
 }

@@ -6,6 +6,7 @@ import Logging
 import OAuthCore
 import PostgresStore
 import ReverseProxy
+import Synchronization
 
 /// What this process serves, and the one place where that changes: when somebody asks, when the file has changed, when
 /// an upstream has moved. Every loop takes the whole change in one step; requests under way end as they began.
@@ -41,6 +42,7 @@ final class ServedConfiguration: @unchecked Sendable {
   private let workers: WorkerPool
   private let upstreamAddresses: UpstreamAddresses
   private let logger = Logger(label: "configuration")
+  private let readsWell = Atomic(true)
   private let occasions: AsyncStream<Occasion>
   private let occasion: AsyncStream<Occasion>.Continuation
 
@@ -95,6 +97,9 @@ final class ServedConfiguration: @unchecked Sendable {
   /// Reads the file again, changed or not: secrets that it refers to may have. May be called from any thread.
   func reload() { occasion.yield(.asked) }
 
+  /// Whether the file, as it was read last, is what is served, without a rest that waits for a restart. May be asked from any thread.
+  var isCurrent: Bool { readsWell.load(ordering: .relaxed) }
+
   func stop() {
     loop.assertInLoop()
     occasion.finish()
@@ -132,6 +137,7 @@ final class ServedConfiguration: @unchecked Sendable {
     switch result {
     case .success(let new): await take(new)
     case .failure(let faults):
+      readsWell.store(false, ordering: .relaxed)
       for fault in faults.errors { logger.error("\(fault)") }
       logger.error("the configuration is not good; the one before serves on", metadata: ["mistakes": "\(faults.errors.count)"])
     }
@@ -143,6 +149,7 @@ final class ServedConfiguration: @unchecked Sendable {
     do {
       endpoints = try TokenPlane(next, grants: grants, services: reach.services).endpoints
     } catch {
+      readsWell.store(false, ordering: .relaxed)
       return logger.error("the grants make no registry; the configuration before serves on: \(error)")
     }
     let unknown = next.upstreams.filter { $0.servers.contains { addresses[$0] == nil } }
@@ -163,6 +170,7 @@ final class ServedConfiguration: @unchecked Sendable {
       logger.warning(
         "a restart is needed to change \(change.needsRestart.joined(separator: ", ")); as long they stay as they were")
     }
+    readsWell.store(change.needsRestart.isEmpty, ordering: .relaxed)
     logger.notice(
       "serving the configuration as it is now",
       metadata: ["routes": "\(next.routes.routes.count)", "clients": "\(next.clients.count)"])

@@ -93,7 +93,7 @@ final class Server: Sendable {
     // The doors.
     for listener in configuration.listeners { try await dataPlane.listen(on: listener) }
     if let admin = configuration.admin {
-      let endpoints = adminEndpoints(dataPlane, pools: pools, feed: feed)
+      let endpoints = adminEndpoints(dataPlane, served, pools: pools, feed: feed)
       try await dataPlane.listen(on: admin, serving: .endpoints(endpoints))
     }
     logger.notice("serving", metadata: ["issuer": "\(configuration.issuer)", "loops": "\(loops.count)"])
@@ -166,7 +166,9 @@ final class Server: Sendable {
     }.value.get()
   }
 
-  private func adminEndpoints(_ plane: DataPlane, pools: [PostgresPool], feed: ChangeListener) -> EndpointTable {
+  private func adminEndpoints(
+    _ plane: DataPlane, _ served: ServedConfiguration, pools: [PostgresPool], feed: ChangeListener
+  ) -> EndpointTable {
     var table = EndpointTable()
     table.add("/healthz", HealthEndpoint())
     table.add(
@@ -179,7 +181,7 @@ final class Server: Sendable {
         ReadinessCheck("revocations") { FeedFreshness(feed: feed).isFresh },
         ReadinessCheck("not stopping") { [self] in !isStopping.load(ordering: .relaxed) },
       ]))
-    table.add("/metrics", MetricsEndpoint { await plane.counters().exposition })
+    table.add("/metrics", MetricsEndpoint { await plane.counters().exposition(isConfigurationCurrent: served.isCurrent) })
     return table
   }
 }
