@@ -61,11 +61,9 @@ struct DevCommand: AsyncParsableCommand {
   /// Looked at before anything is started, so that a mistake leaves nothing behind.
   private func checkedPorts() throws(CommandFailure) -> DevHome.Ports {
     let options = [("--port", port), ("--cloudvault-port", cloudVaultPort), ("--admin-port", adminPort)]
-    var takenBy: [Int: String] = [:]
+    var takenBy: [UInt16: String] = [:]
     for (name, port) in options {
-      guard (1...65_535).contains(port) else {
-        throw CommandFailure("\(name) is a number from 1 to 65535, not \(port)")
-      }
+      guard port > 0 else { throw CommandFailure("\(name) is a number from 1 to 65535, not 0") }
       if let other = takenBy.updateValue(name, forKey: port) {
         throw CommandFailure("\(other) and \(name) are both \(port): give each a port of its own")
       }
