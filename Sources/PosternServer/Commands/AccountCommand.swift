@@ -96,9 +96,6 @@ struct AccountCommand: AsyncParsableCommand {
 struct PasswordInput: ParsableArguments {
   /// Characters. Source: NIST SP 800-63B §5.1.1.2.
   static let characterCountMin = 8
-  /// Bytes; scrypt takes more, people do not.
-  static let byteCountMax = 1024
-
   private static let example = "printf %s \"$PASSWORD\" | postern account … --password-stdin"
 
   @Flag(name: .customLong("password-stdin"), help: "Read the password from the first line of standard input.")
@@ -109,8 +106,9 @@ struct PasswordInput: ParsableArguments {
       throw CommandFailure("a password comes in by a pipe; say --password-stdin: \(Self.example)")
     }
     let password = try readSecretLine("a password", example: Self.example)
-    guard password.count >= Self.characterCountMin, password.utf8.count <= Self.byteCountMax else {
-      throw CommandFailure("a password has at least \(Self.characterCountMin) characters and at most \(Self.byteCountMax) bytes")
+    let byteCountMax = PasswordVerifier.passwordByteCountMax
+    guard password.count >= Self.characterCountMin, password.utf8.count <= byteCountMax else {
+      throw CommandFailure("a password has at least \(Self.characterCountMin) characters and at most \(byteCountMax) bytes")
     }
     return Scrypt.hash(password: Secret(password))
   }
