@@ -11,6 +11,8 @@ public struct ConfigurationChange: Sendable {
   public let changes: [Change]
   /// Accounts that are gone: their sessions and grants are to be ended.
   public let endedAccounts: [Subject]
+  /// Accounts with another password: whoever knew the old one may be signed in, so their sessions are to be ended.
+  public let signedOutAccounts: [Subject]
 
   /// - Parameters:
   ///   - old: what is served.
@@ -37,8 +39,10 @@ public struct ConfigurationChange: Sendable {
     self.needsRestart = needsRestart
     changes = clients.map { .clientChanged($0) } + accounts.map { .accountChanged($0) }
       + providers.map { .credentialChanged(provider: $0.rawValue) }
-    let subjects = Set(new.accounts.map(\.subject))
-    endedAccounts = accounts.filter { !subjects.contains($0) }
+    let before = Set(old.accounts.map(\.subject))
+    let after = Set(new.accounts.map(\.subject))
+    endedAccounts = accounts.filter { !after.contains($0) }
+    signedOutAccounts = accounts.filter { before.contains($0) && after.contains($0) }
   }
 
   /// Those of `old` that are gone from `new` or differ there, and those that only `new` has: one of the database may

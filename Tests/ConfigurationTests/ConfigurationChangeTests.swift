@@ -55,14 +55,16 @@ import Testing
         == [.clientChanged(ClientID("machine")), .clientChanged(ClientID("robot"))])
   }
 
-  @Test("an account that is gone is ended; one with another password is only forgotten")
+  @Test("an account that is gone is ended; one with another password is signed out")
   func accounts() throws {
     let gone = try change(("username: alice", "username: bob"))
     #expect(gone.endedAccounts == [Subject("user:alice")])
+    #expect(gone.signedOutAccounts == [])
     #expect(gone.changes == [.accountChanged(Subject("user:alice")), .accountChanged(Subject("user:bob"))])
     let other = Fixture.hash.replacing("c2FsdHNhbHRzYWx0c2FsdA", with: "d2FsdHNhbHRzYWx0c2FsdA")
     let altered = try change(("\"${env:HASH}\"", "\"\(other)\""))
     #expect(altered.endedAccounts == [])
+    #expect(altered.signedOutAccounts == [Subject("user:alice")])
     #expect(altered.changes == [.accountChanged(Subject("user:alice"))])
   }
 

@@ -13,6 +13,18 @@ struct KeyRingTests {
     ring = try KeyRing(active: "b", keys: [("a", Self.secret(1)), ("b", Self.secret(2)), ("c", Self.secret(3))])
   }
 
+  @Test("Two rings are equal when they seal and open alike: the same keys, the same one active, the same order")
+  func equality() throws {
+    func ring(_ active: String, _ keys: (String, UInt8)...) throws -> KeyRing {
+      try KeyRing(active: active, keys: keys.map { ($0.0, Self.secret($0.1)) })
+    }
+    #expect(try ring("b", ("a", 1), ("b", 2), ("c", 3)) == self.ring)
+    #expect(try ring("a", ("a", 1), ("b", 2), ("c", 3)) != self.ring)
+    #expect(try ring("b", ("a", 1), ("b", 2)) != self.ring)
+    #expect(try ring("b", ("a", 1), ("b", 2), ("d", 3)) != self.ring)
+    #expect(try ring("b", ("a", 1), ("b", 4), ("c", 3)) != self.ring)
+  }
+
   @Test("A ring without its active key, with repeated ids or with short secrets is refused")
   func refusals() {
     #expect(throws: KeyRingError.activeKeyMissing(id: "x")) { try KeyRing(active: "x", keys: [("a", Self.secret(1))]) }

@@ -164,6 +164,7 @@ final class ServedConfiguration: @unchecked Sendable {
     reach.janitor.keep(Retention(next))
     await publish(ending: change.changes)
     reach.changes.apply(change.changes)
+    signOut(change.signedOutAccounts)
     end(change.endedAccounts)
 
     if !change.needsRestart.isEmpty {
@@ -184,7 +185,7 @@ final class ServedConfiguration: @unchecked Sendable {
       ending: changes)
   }
 
-  // MARK: Accounts that are gone
+  // MARK: Accounts that are gone or have another password
 
   /// Before the next try, when the database does not answer.
   private static let pause: Duration = .seconds(1)
@@ -205,14 +206,24 @@ final class ServedConfiguration: @unchecked Sendable {
 
   private func endNow(_ accounts: [Subject]) async {
     for account in accounts {
-      while true {
-        do throws(StoreFailure) {
-          try await reach.services.stores.accounts.end(account, at: reach.services.clock.now)
-          break
-        } catch {
-          await loop.sleep(for: Self.pause)
-        }
+      await untilDone { [reach] () throws(StoreFailure) in
+        try await reach.services.stores.accounts.end(account, at: reach.services.clock.now)
       }
+    }
+  }
+
+  private func signOut(_ accounts: [Subject]) {
+    guard !accounts.isEmpty else { return }
+    loop.task { [self] in
+      for account in accounts {
+        await untilDone { [reach] () throws(StoreFailure) in try await reach.services.stores.accounts.signOut(account) }
+      }
+    }
+  }
+
+  private func untilDone(_ step: () async throws(StoreFailure) -> Void) async {
+    while true {
+      do throws(StoreFailure) { return try await step() } catch { await loop.sleep(for: Self.pause) }
     }
   }
 }

@@ -77,6 +77,13 @@ public struct PostgresAccountStore: AccountDirectory {
     SELECT 'account_changed', $1 UNION ALL SELECT 'family_revoked', locator::text FROM ended
     """)
 
+  /// What a new password does, for an account that stands in the configuration.
+  private static let signOut = PreparedStatement(
+    """
+    WITH signed_out AS (DELETE FROM session WHERE subject = $1)
+    INSERT INTO change_log (kind, key) VALUES ('account_changed', $1)
+    """)
+
   private static let enable = PreparedStatement(
     """
     WITH changed AS (UPDATE account SET is_disabled = false WHERE username = $1 RETURNING subject),
@@ -140,6 +147,12 @@ public struct PostgresAccountStore: AccountDirectory {
     _ = try await database.query(Self.end, [
       .text(subject.rawValue), .timestamp(now), .text(RevocationReason.accountDisabled.rawValue),
     ])
+  }
+
+  /// Ends the sessions of a subject, wherever its account stands; its grants go on.
+  public func signOut(_ subject: Subject) async throws(StoreFailure) {
+    guard subject.rawValue.isStorableName else { return }
+    _ = try await database.query(Self.signOut, [.text(subject.rawValue)])
   }
 
   /// Lets an account sign in again; what was ended stays ended.

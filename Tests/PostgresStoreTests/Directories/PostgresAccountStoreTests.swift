@@ -106,6 +106,34 @@ struct PostgresAccountStoreTests {
     }
   }
 
+  @Test("an account of the configuration is signed out, or ended with all it granted; its neighbours are not touched")
+  func configured() async throws {
+    try await withInstance { instance in
+      let sessions = PostgresSessionStore(pools: instance.pools, logger: silent)
+      var (hers, his) = (Grant(), Grant())
+      (hers.authorization.subject, his.authorization.subject) = (Subject("user:alice"), Subject("user:bob"))
+      for grant in [hers, his] {
+        #expect(try await instance.tokens.issue(grant.redemption()) == .issued)
+        try await sessions.begin(grant.session, replacing: nil)
+      }
+
+      try await instance.accounts.signOut(Subject("user:alice"))
+      #expect(try await sessions.session(hers.session.locator, at: Grant.now) == nil)
+      #expect(try await instance.tokens.family(hers.family.locator)?.isRevoked == false)
+
+      try await instance.accounts.end(Subject("user:alice"), at: Grant.now)
+      #expect(try await instance.tokens.family(hers.family.locator)?.isRevoked == true)
+      let log = try await instance.sql("SELECT kind || ' ' || key FROM change_log ORDER BY 1")
+      #expect(
+        try log.map { try $0.text(0) }
+          == ["account_changed user:alice", "account_changed user:alice", "family_revoked \(hers.family.locator)"])
+
+      try await instance.accounts.end(Subject("nul\0"), at: Grant.now)
+      #expect(try await sessions.session(his.session.locator, at: Grant.now) != nil)
+      #expect(try await instance.tokens.family(his.family.locator)?.isRevoked == false)
+    }
+  }
+
   @Test("whichever of a redemption and a disabling comes first, nothing is alive afterwards")
   func disablingRace() async throws {
     try await withTwoInstances { first, second in
