@@ -24,7 +24,9 @@ private enum SharedCluster {
   static let result: Result<LocalPostgres, LocalPostgresError> = {
     removeAbandoned()
     do throws(LocalPostgresError) {
-      let cluster = try LocalPostgres.start(directory: "/tmp/\(prefix)\(getpid())", durable: false)
+      // Every suite of a test run is connected at once.
+      let cluster = try LocalPostgres.start(
+        directory: "/tmp/\(prefix)\(getpid())", durable: false, settings: ["max_connections": "600"])
       atexit { SharedCluster.remove() }
       return .success(cluster)
     } catch {
