@@ -8,7 +8,7 @@ public struct Configuration: Sendable {
   /// The issuer identifier; an origin, so its text has no path. Source: RFC 8414 §2.
   public var issuer: Origin
   /// At least one.
-  public var listeners: [ListenAddress]
+  public var listeners: [ListenerSettings]
   /// Health, metrics and the admin API; nil: not served.
   public var admin: ListenAddress?
   /// libpq URI or keyword string; may hold a password.

@@ -4,7 +4,8 @@ import Glibc
 /// A connected socket with what waits to be written to it and what was read from it but not used yet.
 ///
 /// Watched edge-triggered: `isReadable` and `isWritable` remember the last edge until the kernel says `EAGAIN`. All bytes
-/// pass through `receive` and `transmit`, and nothing else touches the descriptor's data.
+/// pass through `receive` and `transmit`, and nothing else touches the descriptor's data. With TLS the handshake comes first:
+/// what is sent before it is done waits in `outbound`.
 public struct Channel: ~Copyable {
   public enum Received: Sendable {
     case bytes(Int)
@@ -14,7 +15,18 @@ public struct Channel: ~Copyable {
     case failed
   }
 
+  public enum Handshake: Sendable {
+    case done
+    /// Goes on with the next event.
+    case pending
+    case failed(TLSFailure)
+  }
+
   public let descriptor: Int32
+  /// nil: clear text.
+  public let tls: TLSSession?
+  private var readAwaitsWritable = false
+  private var endAwaitsWritable = false
   public private(set) var registration: Registration?
   public var isReadable = false
   public private(set) var isWritable: Bool
@@ -26,10 +38,13 @@ public struct Channel: ~Copyable {
   /// To be sent when the socket takes it.
   public private(set) var outbound: ByteQueue
 
-  /// - Parameter isWritable: whether the connection stands; false while it is being made.
-  public init(descriptor: Int32, isWritable: Bool, pool: BufferPool) {
+  /// - Parameters:
+  ///   - isWritable: whether the connection stands; false while it is being made.
+  ///   - tls: on the same descriptor.
+  public init(descriptor: Int32, isWritable: Bool, tls: TLSSession? = nil, pool: BufferPool) {
     self.descriptor = descriptor
-    self.isWritable = isWritable
+    self.tls = tls
+    self.isWritable = isWritable && tls == nil
     inbound = ByteQueue(pool: pool)
     outbound = ByteQueue(pool: pool)
   }
@@ -47,11 +62,41 @@ public struct Channel: ~Copyable {
     if readiness.contains(.peerClosed) { isPeerClosed = true }
     guard readiness.contains(.writable), !isWritable else { return false }
     isWritable = true
+    if tls != nil { tlsIsWritable() }
     return true
   }
 
+  private mutating func tlsIsWritable() {
+    if readAwaitsWritable {
+      readAwaitsWritable = false
+      isReadable = true
+    }
+    if endAwaitsWritable {
+      endAwaitsWritable = false
+      endSending()
+    }
+  }
+
+  /// Goes on with the handshake; to be called with every event until it is done, in place of `note`.
+  public mutating func handshake() -> Handshake {
+    guard let tls else { return .done }
+    switch tls.handshake() {
+    case .pending: return .pending
+    case .failed(let failure): return .failed(failure)
+    case .done:
+      isWritable = true
+      // The first bytes may have come with the peer's last word.
+      isReadable = true
+      return .done
+    }
+  }
+
+  /// Whether bytes of the peer wait in user space.
+  public var hasPendingInput: Bool { tls.map { $0.hasPending } ?? false }
+
   /// Reads once.
   public mutating func receive(into buffer: UnsafeMutableRawBufferPointer) -> Received {
+    if let tls { return receive(through: tls, into: buffer) }
     while true {
       let count = postern_recv(descriptor, buffer.baseAddress, buffer.count)
       if count > 0 {
@@ -67,6 +112,24 @@ public struct Channel: ~Copyable {
         return .nothingYet
       default: return .failed
       }
+    }
+  }
+
+  private mutating func receive(through tls: TLSSession, into buffer: UnsafeMutableRawBufferPointer) -> Received {
+    switch tls.read(into: buffer) {
+    case .bytes(let count, let isDrained):
+      if isDrained, !isPeerClosed { isReadable = false }
+      return .bytes(count)
+    case .pending:
+      isReadable = false
+      return .nothingYet
+    case .awaitsWritable:
+      isReadable = false
+      isWritable = false
+      readAwaitsWritable = true
+      return .nothingYet
+    case .end: return .end
+    case .failed: return .failed
     }
   }
 
@@ -95,6 +158,11 @@ public struct Channel: ~Copyable {
 
   /// - Returns: how many bytes the kernel took; nil when the connection is broken.
   private mutating func transmit(_ bytes: UnsafeRawBufferPointer) -> Int? {
+    if let tls {
+      let sent = tls.write(bytes)
+      if let sent, sent < bytes.count { isWritable = false }
+      return sent
+    }
     var sent = 0
     while sent < bytes.count {
       let count = postern_send(descriptor, bytes.baseAddress.map { $0 + sent }, bytes.count &- sent)
@@ -114,12 +182,21 @@ public struct Channel: ~Copyable {
   }
 
   /// Tells the peer that nothing more comes; reading goes on.
-  public func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+  public mutating func endSending() {
+    if let tls, !tls.sendCloseNotify() {
+      isWritable = false
+      endAwaitsWritable = true
+      return
+    }
+    shutdown(descriptor, Int32(SHUT_WR))
+  }
 
   /// - Parameter abruptly: with a reset, so that the peer cannot take what it got for the whole.
   public mutating func close(on loop: EventLoop, abruptly: Bool = false) {
     guard !isClosed else { return }
     isClosed = true
+    // Only where everything was sent: close_notify says so. Source: RFC 8446 §6.1.
+    if let tls, !abruptly, outbound.isEmpty { _ = tls.sendCloseNotify() }
     if abruptly {
       var setting = linger(l_onoff: 1, l_linger: 0)
       setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &setting, socklen_t(MemoryLayout<linger>.size))

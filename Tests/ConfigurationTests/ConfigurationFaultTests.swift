@@ -197,11 +197,28 @@ struct ConfigurationFaultTests {
      "19:21: clients[1].authentication: private_key_jwt is not available in this version"),
   ]
 
+  static let tls: [Case] = [
+    ("  - address: 127.0.0.1:8080", "  - address: 127.0.0.1:8080\n    tls: { certificate: /c }",
+     "4:10: listen[0].tls: \"key\" is missing; the PEM file of the certificate's key"),
+    ("  - address: 127.0.0.1:8080", "  - address: 127.0.0.1:8080\n    tls: { certificate: c.pem, key: /k }",
+     "4:25: listen[0].tls.certificate must be an absolute path, not \"c.pem\""),
+    ("  - address: 127.0.0.1:8080", "  - address: 127.0.0.1:8080\n    tls: { certificate: /c, key: /k, client_auth: required }",
+     "4:51: listen[0].tls: client_auth needs client_ca, the authorities of the clients"),
+    ("  - address: 127.0.0.1:8080",
+     "  - address: 127.0.0.1:8080\n    tls: { certificate: /c, key: /k, client_ca: /a, client_auth: always }",
+     "4:66: listen[0].tls.client_auth must be optional, required, not \"always\""),
+    ("  - address: 127.0.0.1:8080",
+     "  - address: 127.0.0.1:8080\n  - address: 127.0.0.1:8080\n    tls: { certificate: /c, key: /k }",
+     "4:5: listen[1]: \"127.0.0.1:8080\" is listed twice"),
+    ("servers: [\"http://127.0.0.1:8081\"]", "servers: [\"http://127.0.0.1:8081\"]\n    ca: /ca.pem",
+     "32:9: upstreams.api: ca is for https servers, and there is none"),
+    ("servers: [\"http://127.0.0.1:8081\"]", "servers: [\"https://127.0.0.1:8081\"]\n    ca: ca.pem",
+     "32:9: upstreams.api.ca must be an absolute path, not \"ca.pem\""),
+  ]
+
   /// What the format has and this version does not serve is told, never ignored.
   static let unavailable: [Case] = [
     ("upstream: api", "upstream: api\n    accept: []", "38:13: routes[0].accept must name self, or be left out"),
-    ("  - address: 127.0.0.1:8080", "  - address: 127.0.0.1:8080\n    tls: { certificate: /c, key: /k }",
-     "4:10: tls is not available in this version"),
     ("scopes:\n",
      "grants:\n  - authorization_code\n  - refresh_token\n  - client_credentials\n  - { \"urn:x\": https://x.example }\nscopes:\n",
      "13:5: external grants are not available in this version"),
@@ -211,8 +228,6 @@ struct ConfigurationFaultTests {
      "26:12: providers.vault.grant: authorization_code is not available in this version"),
     ("allowed_hosts: [127.0.0.1]", "allowed_hosts: [127.0.0.1]\n    rotation: strict\n    release: never",
      "29:15: rotation is not available in this version\n30:14: release is not available in this version"),
-    ("servers: [\"http://127.0.0.1:8081\"]", "servers: [\"https://api.example\"]",
-     "31:15: upstreams.api.servers[0]: https to upstreams is not available in this version"),
     ("servers: [\"http://127.0.0.1:8081\"]",
      "servers: [\"http://127.0.0.1:8081\"]\n    balance: least_requests\n    health: { path: / }",
      "32:14: balance is not available in this version\n33:13: health is not available in this version"),
@@ -228,7 +243,7 @@ struct ConfigurationFaultTests {
 
   @Test(
     "A fault is told with file, line, column and the nearest right name",
-    arguments: structure + references + duplicates + secrets + values + redirectURIs + clients + unavailable)
+    arguments: structure + references + duplicates + secrets + values + redirectURIs + clients + tls + unavailable)
   func tells(piece: String, replacement: String, faults: String) {
     #expect(Fixture.faults(piece, replacement).replacing("postern.yaml:", with: "") == faults)
   }

@@ -12,7 +12,7 @@ struct ConfigurationTests {
   func loads() throws {
     let configuration = try Fixture.load(Fixture.valid)
     #expect(configuration.issuer.description == "https://auth.example.com")
-    #expect(configuration.listeners == [ListenAddress(host: "127.0.0.1", port: 8080)])
+    #expect(configuration.listeners == [ListenerSettings(address: ListenAddress(host: "127.0.0.1", port: 8080))])
     #expect(configuration.admin == nil)
     #expect(configuration.database.exposedText == "postgresql://postern:pw@db/postern")
     #expect(configuration.keys.ids == ["k1"])
@@ -80,6 +80,31 @@ struct ConfigurationTests {
       readFile: { path in Array((path == "postern.yaml" ? text : Fixture.files[path] ?? "").utf8) },
       registeredGrants: [.authorizationCode, .refreshToken, GrantType("urn:example:grant")])
     #expect(configuration.clients[1].grants == [GrantType("urn:example:grant")])
+  }
+
+  @Test("A listener and an upstream may have TLS, with authorities of their own")
+  func loadsTLS() throws {
+    let text = Fixture.valid
+      .replacing("  - address: 127.0.0.1:8080", with: """
+          - address: 127.0.0.1:8080
+          - address: 127.0.0.1:8443
+            tls: { certificate: /tls/tls.crt, key: /tls/tls.key }
+          - address: 127.0.0.1:8444
+            tls: { certificate: /tls/tls.crt, key: /tls/tls.key, client_ca: /tls/ca.pem, client_auth: optional }
+          - address: 127.0.0.1:8445
+            tls: { certificate: /tls/tls.crt, key: /tls/tls.key, client_ca: /tls/ca.pem }
+        """)
+      .replacing("[\"http://127.0.0.1:8081\"]", with: "[\"https://api.example\"]\n    ca: /tls/upstream.pem")
+      .replacing("allowed_hosts: [127.0.0.1]", with: "allowed_hosts: [api.example]")
+    let configuration = try Fixture.load(text)
+    typealias Files = ListenerSettings.TLSFiles
+    #expect(configuration.listeners.map(\.tls) == [
+      nil, Files(certificate: "/tls/tls.crt", key: "/tls/tls.key"),
+      Files(certificate: "/tls/tls.crt", key: "/tls/tls.key", clientAuthorities: "/tls/ca.pem", clientAuthentication: .optional),
+      Files(certificate: "/tls/tls.crt", key: "/tls/tls.key", clientAuthorities: "/tls/ca.pem", clientAuthentication: .required),
+    ])
+    #expect(configuration.upstreams[0].servers.map(\.description) == ["https://api.example"])
+    #expect(configuration.upstreams[0].authorities == "/tls/upstream.pem")
   }
 
   @Test("A printed configuration shows no secret")

@@ -196,7 +196,7 @@ extension Deployment {
     try HTTPClient.get(port: port, "/.well-known/oauth-authorization-server").json
   }
 
-  fileprivate func waitUntil(_ what: String, _ isSo: () throws -> Bool) throws {
+  func waitUntil(_ what: String, _ isSo: () throws -> Bool) throws {
     let deadline = Date().addingTimeInterval(20)
     while Date() < deadline {
       if try isSo() { return }

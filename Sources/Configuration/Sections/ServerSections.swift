@@ -16,15 +16,42 @@ extension YAMLValue {
     return origin
   }
 
-  var listeners: [ListenAddress]? {
-    let listeners = uniqueList { value in
-      value.section { listener in
-        listener.unavailable("tls")
-        return listener.required("address") { $0.listenAddress }
+  var listeners: [ListenerSettings]? {
+    var addresses: Set<ListenAddress> = []
+    let listeners = list { value in
+      value.section { listener -> ListenerSettings? in
+        let address = listener.required("address") { $0.listenAddress }
+        let tls = listener.optional("tls") { $0.listenerFiles }
+        guard let address else { return nil }
+        guard addresses.insert(address).inserted else { return value.fault("\(value.path): \"\(address)\" is listed twice") }
+        return ListenerSettings(address: address, tls: tls)
       }
     }
     if let listeners, listeners.isEmpty { return fault("listen must have an address") }
     return listeners
+  }
+
+  private var listenerFiles: ListenerSettings.TLSFiles? {
+    section { tls in
+      let certificate = tls.required("certificate", "the PEM file of the server's certificate and those above it") {
+        $0.absolutePath
+      }
+      let key = tls.required("key", "the PEM file of the certificate's key") { $0.absolutePath }
+      let authorities = tls.optional("client_ca") { $0.absolutePath }
+      let authentication = tls.optional("client_auth") { $0.choice(ListenerSettings.TLSFiles.ClientAuthentication.self) }
+      if authentication != nil, tls.member("client_ca") == nil {
+        tls.member("client_auth")?.fault("\(path): client_auth needs client_ca, the authorities of the clients")
+      }
+      guard let certificate, let key else { return nil }
+      return ListenerSettings.TLSFiles(
+        certificate: certificate, key: key, clientAuthorities: authorities, clientAuthentication: authentication ?? .required)
+    }
+  }
+
+  /// Of a file that is read again while the process runs: a relative one would depend on where it was started.
+  var absolutePath: String? {
+    guard let text else { return nil }
+    return text.hasPrefix("/") ? text : fault("\(path) must be an absolute path, not \"\(text)\"")
   }
 
   var listenAddress: ListenAddress? {

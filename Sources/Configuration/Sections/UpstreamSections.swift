@@ -16,8 +16,7 @@ extension YAMLValue {
     guard let text else { return nil }
     let origin: Origin
     do { origin = try Origin(text) } catch { return fault("\(path): \(error.description)") }
-    if origin.scheme == .https { return fault("\(path): https to upstreams is not available in this version") }
-    guard origin.isLoopback || allowsPlaintext else {
+    guard origin.scheme == .https || origin.isLoopback || allowsPlaintext else {
       return fault("\(path): credentials would travel in clear to \(origin.host); use https, or say plaintext: allow")
     }
     return origin
@@ -41,8 +40,13 @@ extension Section {
     let plaintext = optional("plaintext") { $0.choice([("allow", true)]) } ?? false
     let servers = required("servers") { $0.uniqueList { $0.server(allowsPlaintext: plaintext) } }
     let timeouts = optional("timeouts", default: Upstream.Timeouts()) { $0.upstreamTimeouts }
+    let authorities = optional("ca") { $0.absolutePath }
+    if let servers, !servers.contains(where: { $0.scheme == .https }) {
+      member("ca")?.fault("\(value.path): ca is for https servers, and there is none")
+    }
     if let servers, servers.isEmpty { fault("\(value.path): servers must have one at least") }
     guard let servers, !servers.isEmpty, let timeouts else { return nil }
-    return Upstream(name: name, servers: servers, timeouts: timeouts, allowsPlaintext: plaintext)
+    return Upstream(
+      name: name, servers: servers, timeouts: timeouts, allowsPlaintext: plaintext, authorities: authorities)
   }
 }

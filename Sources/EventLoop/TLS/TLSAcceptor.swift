@@ -9,5 +9,5 @@ public final class TLSAcceptor: Sendable {
   /// Serves connections that are accepted from now on.
   public func replace(with context: TLSServerContext) { self.context.withLock { $0 = context } }
 
-  func session(on descriptor: Int32) -> TLSSession { context.withLock { $0 }.session(on: descriptor) }
+  public func session(on descriptor: Int32) -> TLSSession { context.withLock { $0 }.session(on: descriptor) }
 }

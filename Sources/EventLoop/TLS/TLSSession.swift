@@ -78,6 +78,8 @@ public final class TLSSession {
       self.followUp = nil
       return followUp
     }
+    // What an earlier reception found says nothing any more: bytes may have come, and their event has been reported.
+    socket.pointee.isDrained = false
     var filled = 0
     while filled < buffer.count {
       let step = readRecord(into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))

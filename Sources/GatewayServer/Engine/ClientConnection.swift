@@ -9,6 +9,8 @@ import ReverseProxy
 /// pipelined requests are answered in their order and a sender can never make us hold more than one reception.
 final class ClientConnection: ReadinessHandler {
   enum Phase {
+    /// The TLS handshake. Next: `head`, `closed`.
+    case securing
     /// Between requests, or within a head. Next: `deciding`, `closing`.
     case head
     /// A token or credential is being asked for; the head waits in `channel.inbound`. Next: `deciding`.
@@ -40,7 +42,7 @@ final class ClientConnection: ReadinessHandler {
   // The two that every step touches: the run-time check of exclusive access showed in the profile. Steps run one after the
   // other on the loop, and none holds either across a call that leads back here.
   @exclusivity(unchecked) var channel: Channel
-  var phase = Phase.head
+  var phase: Phase
   @exclusivity(unchecked) var scanner: RequestScanner
   private var hasBegunHead = false
   private var hasEndedSending = false
@@ -50,17 +52,21 @@ final class ClientConnection: ReadinessHandler {
   var endpointRequest: EndpointRequest?
   let exchange: Exchange
 
-  init(_ engine: Engine, descriptor: Int32, peer: SocketAddress, service: Engine.Service) throws(SystemCallError) {
+  /// - Parameter tls: nil: clear text.
+  init(
+    _ engine: Engine, descriptor: Int32, peer: SocketAddress, service: Engine.Service, tls: TLSSession?
+  ) throws(SystemCallError) {
     self.engine = engine
     self.service = service
     source = SourceCounts.Source(peer)
     let address = Array(peer.host.utf8)
-    self.peer = RequestOrigin(address: address, chain: address)
+    self.peer = RequestOrigin(address: address, chain: address, scheme: tls == nil ? "http" : "https")
+    phase = tls == nil ? .head : .securing
     isTrustedProxy = engine.trustedProxies.contains(peer)
     arrival = BodyPace(
       bytesPerSecond: engine.limits.request.minimumBodyRate, stretch: engine.limits.request.idleTimeout)
     scanner = RequestScanner(limits: engine.limits.wire)
-    channel = Channel(descriptor: descriptor, isWritable: true, pool: engine.pool)
+    channel = Channel(descriptor: descriptor, isWritable: true, tls: tls, pool: engine.pool)
     exchange = Exchange(engine)
     deadline = engine.deadline(after: engine.waits.header)
     exchange.attach(to: self)
@@ -89,10 +95,30 @@ final class ClientConnection: ReadinessHandler {
   func ready(_ readiness: Readiness, token: UInt32) {
     // Both directions are gone: nobody is there to answer.
     guard readiness.isDisjoint(with: [.hangUp, .error]) else { return abandon() }
+    if phase == .securing {
+      guard secure() else { return }
+    }
     if channel.note(readiness) {
       guard flush() else { return }
     }
     pump()
+  }
+
+  /// - Returns: whether requests may come now.
+  private func secure() -> Bool {
+    switch channel.handshake() {
+    case .done:
+      phase = .head
+      deadline = engine.deadline(after: engine.waits.header)
+      engine.count { $0.tlsHandshakes += 1 }
+      return true
+    case .pending: return false
+    case .failed:
+      // OpenSSL has told the peer why.
+      engine.count { $0.failedHandshakes += 1 }
+      close()
+      return false
+    }
   }
 
   private func flush() -> Bool {
@@ -154,7 +180,7 @@ final class ClientConnection: ReadinessHandler {
     case .head: hasRoom
     case .deciding, .collecting, .closing: true
     case .forwarding: !exchange.requestBody.isComplete && exchange.hasRoom
-    case .parked, .answering, .closed: false
+    case .securing, .parked, .answering, .closed: false
     }
   }
 
@@ -178,7 +204,7 @@ final class ClientConnection: ReadinessHandler {
       case .forwarding: taken = takesInput ? takeBody(rest) : 0
       case .collecting: taken = collect(rest)
       case .closing: taken = rest.count
-      case .parked, .answering, .closed: taken = 0
+      case .securing, .parked, .answering, .closed: taken = 0
       }
       used &+= taken
       // A head that became complete is decided with the same bytes.
@@ -205,7 +231,7 @@ final class ClientConnection: ReadinessHandler {
     hasBegunHead = false
     phase = .deciding
     if isTrustedProxy {
-      named = engine.trustedProxies.origin(bytes, lines: scanner.head.fieldLines, peer: peer.address)
+      named = engine.trustedProxies.origin(bytes, lines: scanner.head.fieldLines, peer: peer)
     }
     exchange.begin(scanner.head, bytes)
     return 0
@@ -272,7 +298,7 @@ final class ClientConnection: ReadinessHandler {
     case .forwarding: bumpDeadline()
     case .head where !hasBegunHead: bumpDeadline()
     // Their deadlines are those of the next request, which the last response has nothing to do with, or of the end.
-    case .head, .parked, .deciding, .collecting, .answering, .closing, .closed: break
+    case .securing, .head, .parked, .deciding, .collecting, .answering, .closing, .closed: break
     }
   }
 
@@ -329,7 +355,7 @@ final class ClientConnection: ReadinessHandler {
       // Half a body is no request.
       exchange.abandonUpstream()
       close()
-    case .parked, .deciding, .answering, .closed: break
+    case .securing, .parked, .deciding, .answering, .closed: break
     }
   }
 
@@ -348,15 +374,17 @@ final class ClientConnection: ReadinessHandler {
       // The upstream is slow to take the body, and has a deadline of its own.
       bumpDeadline()
     case .forwarding where channel.outbound.isEmpty, .collecting: refuseBody(.requestTimeout)
-    case .head, .deciding, .forwarding, .closing, .closed: abandon()
+    case .securing, .head, .deciding, .forwarding, .closing, .closed: abandon()
     }
   }
 
   /// Ends the connection at once, with whatever is under way.
   func abandon() {
     guard phase != .closed else { return }
+    // A clean end would make the client take half a response for the whole, where its length is not told.
+    let isMidResponse = !channel.outbound.isEmpty || phase == .forwarding && exchange.hasBegunResponse
     exchange.abandonUpstream()
-    close()
+    close(abruptly: isMidResponse)
   }
 
   func close(abruptly: Bool = false) {

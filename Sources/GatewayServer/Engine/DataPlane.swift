@@ -29,14 +29,17 @@ public final class DataPlane: ChangeObserver {
 
   /// Every loop listens on the address; the kernel spreads connections over them.
   ///
+  /// - Parameter tls: nil: clear text.
   /// - Returns: the address, with the port that port 0 became.
   @discardableResult
-  public func listen(on address: SocketAddress, serving service: Engine.Service = .gateway) async throws(SystemCallError) -> SocketAddress {
+  public func listen(
+    on address: SocketAddress, serving service: Engine.Service = .gateway, tls: TLSAcceptor? = nil
+  ) async throws(SystemCallError) -> SocketAddress {
     var address = address
     for engine in engines {
       let wanted = address
       address = try await engine.loop.task {
-        Result { () throws(SystemCallError) in try engine.listen(on: wanted, serving: service) }
+        Result { () throws(SystemCallError) in try engine.listen(on: wanted, serving: service, tls: tls) }
       }.value.get()
     }
     return address

@@ -112,11 +112,14 @@ public final class Engine: @unchecked Sendable {
 
   /// Starts listening. Every loop's engine listens on the same addresses; the kernel spreads connections over them.
   ///
+  /// - Parameter tls: nil: clear text.
   /// - Returns: the address, with the port that port 0 became.
   @discardableResult
-  public func listen(on address: SocketAddress, serving service: Service = .gateway) throws(SystemCallError) -> SocketAddress {
+  public func listen(
+    on address: SocketAddress, serving service: Service = .gateway, tls: TLSAcceptor? = nil
+  ) throws(SystemCallError) -> SocketAddress {
     loop.assertInLoop()
-    let listener = try Listener(self, address, service)
+    let listener = try Listener(self, address, service, tls)
     listeners.append(listener)
     return listener.address
   }
@@ -127,12 +130,13 @@ public final class Engine: @unchecked Sendable {
     var kept: [ResolvedServer: UpstreamServer] = [:]
     var groups: [String: UpstreamGroup] = [:]
     for (name, entry) in snapshot.upstreams {
+      let tls = snapshot.tls[name]
       groups[name] = UpstreamGroup(entry.servers.map { server in
-        if let known = kept[server] ?? servers[server], known.timeouts == entry.upstream.timeouts {
+        if let known = kept[server] ?? servers[server], known.timeouts == entry.upstream.timeouts, known.tls === tls {
           kept[server] = known
           return known
         }
-        let made = UpstreamServer(server, timeouts: entry.upstream.timeouts)
+        let made = UpstreamServer(server, timeouts: entry.upstream.timeouts, tls: tls)
         kept[server] = made
         return made
       })
@@ -212,14 +216,17 @@ public final class Engine: @unchecked Sendable {
 
   // MARK: Connections
 
-  func accepted(_ descriptor: Int32, from peer: SocketAddress, for service: Service) {
+  func accepted(_ descriptor: Int32, from peer: SocketAddress, for service: Service, tls: TLSAcceptor?) {
     let source = SourceCounts.Source(peer)
     guard sources[source] < limits.clientConnectionsPerSource || trustedProxies.contains(peer) else {
       close(descriptor)
       counters.refusedConnections += 1
       return
     }
-    guard let client = try? ClientConnection(self, descriptor: descriptor, peer: peer, service: service) else { return }
+    let session = tls?.session(on: descriptor)
+    guard
+      let client = try? ClientConnection(self, descriptor: descriptor, peer: peer, service: service, tls: session)
+    else { return }
     client.position = clients.count
     clients.append(client)
     sources.add(source)

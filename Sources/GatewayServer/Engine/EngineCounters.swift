@@ -16,6 +16,9 @@ public struct EngineCounters: Sendable {
   public var clientConnections: UInt64 = 0
   /// Closed at once, because their source had enough.
   public var refusedConnections: UInt64 = 0
+  /// Of clients; those that came to a session, and those that did not.
+  public var tlsHandshakes: UInt64 = 0
+  public var failedHandshakes: UInt64 = 0
 
   public init() {}
 
@@ -32,6 +35,8 @@ public struct EngineCounters: Sendable {
     sum.tokenHits += right.tokenHits
     sum.tokenMisses += right.tokenMisses
     sum.clientConnections += right.clientConnections
+    sum.tlsHandshakes += right.tlsHandshakes
+    sum.failedHandshakes += right.failedHandshakes
     sum.refusedConnections += right.refusedConnections
     return sum
   }

@@ -17,6 +17,8 @@ public struct ResolvedServer: Sendable, Hashable {
 public struct GatewaySnapshot: Sendable {
   public var routes: RouteTable
   public var upstreams: [String: (upstream: Upstream, servers: [ResolvedServer])]
+  /// What `https` servers are verified with, by upstream.
+  public var tls: [String: TLSClientContext]
   /// Postern's own, on listeners of the gateway; nil: the ones that are served stay.
   public var endpoints: EndpointTable?
   /// For connections from now on; nil: as before.
@@ -24,12 +26,16 @@ public struct GatewaySnapshot: Sendable {
   /// Whose `X-Forwarded-*` are believed on connections from now on; nil: as before.
   public var trustedProxies: [AddressBlock]?
 
-  /// - Parameter upstreams: by name; every route's upstream is among them.
+  /// - Parameters:
+  ///   - upstreams: every route's is among them.
+  ///   - tls: by the name of an upstream; every one with `https` servers is among them. The same context again keeps its
+  ///     connections, another one is for connections from now on.
   public init(
-    routes: RouteTable, upstreams: [Upstream], addresses: [Origin: [SocketAddress]], endpoints: EndpointTable? = nil,
-    limits: Limits? = nil, trustedProxies: [AddressBlock]? = nil
+    routes: RouteTable, upstreams: [Upstream], addresses: [Origin: [SocketAddress]], tls: [String: TLSClientContext] = [:],
+    endpoints: EndpointTable? = nil, limits: Limits? = nil, trustedProxies: [AddressBlock]? = nil
   ) {
     self.routes = routes
+    self.tls = tls
     self.endpoints = endpoints
     self.limits = limits
     self.trustedProxies = trustedProxies
@@ -37,6 +43,9 @@ public struct GatewaySnapshot: Sendable {
     for upstream in upstreams {
       let servers = upstream.servers.map { ResolvedServer(origin: $0, addresses: addresses[$0] ?? []) }
       self.upstreams[upstream.name] = (upstream, servers)
+      precondition(
+        tls[upstream.name] != nil || !upstream.servers.contains { $0.scheme == .https },
+        "upstream \(upstream.name) has https servers and nothing to verify them with")
     }
     for route in routes.routes {
       precondition(self.upstreams[route.upstream] != nil, "route \(route.name) names an upstream that does not exist")

@@ -10,12 +10,16 @@ final class Listener: ReadinessHandler {
 
   let address: SocketAddress
   private let service: Engine.Service
+  private let tls: TLSAcceptor?
   private unowned let engine: Engine
   private let descriptor: Int32
   private var registration: Registration?
 
-  init(_ engine: Engine, _ address: SocketAddress, _ service: Engine.Service) throws(SystemCallError) {
+  init(
+    _ engine: Engine, _ address: SocketAddress, _ service: Engine.Service, _ tls: TLSAcceptor?
+  ) throws(SystemCallError) {
     self.engine = engine
+    self.tls = tls
     self.service = service
     descriptor = try Socket.listen(on: address)
     self.address = Socket.localAddress(descriptor) ?? address
@@ -32,7 +36,7 @@ final class Listener: ReadinessHandler {
       guard engine.mayAccept else { return rest() }
       do {
         guard let (socket, peer) = try Socket.accept(descriptor) else { return }
-        engine.accepted(socket, from: peer, for: service)
+        engine.accepted(socket, from: peer, for: service, tls: tls)
       } catch {
         return rest()
       }

@@ -6,14 +6,16 @@ import ReverseProxy
 struct RequestOrigin {
   /// The client as an address literal.
   let address: [UInt8]
+  let scheme: StaticString
   /// `X-Forwarded-For` and `X-Forwarded-Proto` for the upstream, with their line ends.
   let forwardedLines: [UInt8]
 
   /// - Parameters:
   ///   - chain: the addresses that the request passed, from the client to the peer.
   ///   - scheme: `http` or `https`.
-  init(address: [UInt8], chain: [UInt8], scheme: StaticString = "http") {
+  init(address: [UInt8], chain: [UInt8], scheme: StaticString) {
     self.address = address
+    self.scheme = scheme
     forwardedLines = Array("X-Forwarded-For: ".utf8) + chain + Array("\r\nX-Forwarded-Proto: \(scheme)\r\n".utf8)
   }
 }
@@ -47,10 +49,11 @@ struct TrustedProxies {
   ///
   /// - Parameters:
   ///   - lines: field lines of its head within `bytes`.
-  ///   - peer: the proxy's own address literal; also the client's, when the list names none or cannot be read.
-  func origin(_ bytes: Span<UInt8>, lines: Range<Int>, peer: [UInt8]) -> RequestOrigin {
+  ///   - peer: the proxy itself; also the client, when the list names none or cannot be read.
+  func origin(_ bytes: Span<UInt8>, lines: Range<Int>, peer proxy: RequestOrigin) -> RequestOrigin {
     var chain: [UInt8] = []
-    var scheme: StaticString = "http"
+    let peer = proxy.address
+    var scheme = proxy.scheme
     var walk = FieldLines(lines)
     while let line = walk.next(bytes) {
       if bytes.equalsIgnoringCase("x-forwarded-for", line.name) {

@@ -16,7 +16,9 @@ final class UpstreamConnection: ReadinessHandler {
   private var isCarrying: Bool { exchangeReference != nil }
   var position = 0
   private(set) var deadline = Int64.max
+  /// Until the connection stands, with TLS where the origin has it.
   private var isConnecting: Bool
+  private var hasSocket: Bool
   private var isIdle = false
   private var exchangeCount = 0
   private var isPumping = false
@@ -26,12 +28,16 @@ final class UpstreamConnection: ReadinessHandler {
   private var interimCount = 0
   @exclusivity(unchecked) private var body = BodyReader()
 
-  init(_ engine: Engine, _ server: UpstreamServer, descriptor: Int32, isConnected: Bool) throws(SystemCallError) {
+  /// - Parameter tls: nil: clear text.
+  init(
+    _ engine: Engine, _ server: UpstreamServer, descriptor: Int32, isConnected: Bool, tls: TLSSession?
+  ) throws(SystemCallError) {
     self.engine = engine
     self.server = server
-    isConnecting = !isConnected
+    isConnecting = !isConnected || tls != nil
+    hasSocket = isConnected
     scanner = ResponseScanner(limits: engine.limits.wire)
-    channel = Channel(descriptor: descriptor, isWritable: isConnected, pool: engine.pool)
+    channel = Channel(descriptor: descriptor, isWritable: isConnected, tls: tls, pool: engine.pool)
     do {
       try channel.register(on: engine.loop, handler: self)
     } catch {
@@ -69,14 +75,18 @@ final class UpstreamConnection: ReadinessHandler {
   // MARK: Events
 
   func ready(_ readiness: Readiness, token: UInt32) {
+    var isWritable = false
     if isConnecting {
-      guard finishConnecting(readiness) else { return }
+      guard hasSocket || finishConnecting(readiness), secure() else { return }
+      isConnecting = false
+      deadline = engine.deadline(after: server.waits.responseHead)
+      isWritable = true
     }
-    let isWritable = channel.note(readiness)
+    if channel.note(readiness) { isWritable = true }
     if !readiness.isDisjoint(with: [.hangUp, .error]) { channel.isReadable = true }
     if isIdle {
       // Bytes nobody asked for, or its end: either way it is not used again.
-      if channel.isReadable { close() }
+      if channel.isReadable, !bringsNothing() { close() }
       return
     }
     guard isWritable else { return pump() }
@@ -92,8 +102,24 @@ final class UpstreamConnection: ReadinessHandler {
       fail(.connectionRefused)
       return false
     }
-    isConnecting = false
-    deadline = engine.deadline(after: server.waits.responseHead)
+    hasSocket = true
+    return true
+  }
+
+  private func secure() -> Bool {
+    switch channel.handshake() {
+    case .done: return true
+    case .pending: return false
+    case .failed(.certificate): fail(.tlsCertificateError)
+    case .failed(.connectionLost): fail(.connectionTerminated)
+    case .failed: fail(.tlsProtocolError)
+    }
+    return false
+  }
+
+  /// Whether what came was TLS's own, such as a ticket for the next session.
+  private func bringsNothing() -> Bool {
+    guard channel.tls != nil, case .nothingYet = channel.receive(into: engine.scratch) else { return false }
     return true
   }
 
@@ -246,7 +272,7 @@ final class UpstreamConnection: ReadinessHandler {
   private func finish(_ exchange: Exchange, leavesBytes: Bool) {
     exchangeReference = nil
     let isReusable = scanner.head.isPersistent && body.isComplete && !leavesBytes && exchange.isRequestSent
-      && channel.outbound.isEmpty && channel.inbound.isEmpty && !channel.isPeerClosed
+      && channel.outbound.isEmpty && channel.inbound.isEmpty && !channel.isPeerClosed && !channel.hasPendingInput
     if isReusable, server.keep(self, limit: engine.limits.idleUpstreamConnections) {
       isIdle = true
       deadline = engine.deadline(after: engine.waits.idleUpstream)

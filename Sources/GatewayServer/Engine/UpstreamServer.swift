@@ -1,10 +1,13 @@
 import EventLoop
+import Glibc
 import ReverseProxy
 
 /// One server of an upstream as one loop sees it: where it is, and the connections to it that wait for a request.
 final class UpstreamServer {
   let origin: Origin
   let timeouts: Upstream.Timeouts
+  let tls: TLSClientContext?
+  private let resumptions = TLSSessionCache()
   /// The same in nanoseconds.
   let waits: (connect: Int64, responseHead: Int64, idle: Int64)
   /// `Host: …` with its line end.
@@ -16,10 +19,11 @@ final class UpstreamServer {
   // Nothing that touches it leads back here: the run-time check showed in the profile.
   @exclusivity(unchecked) private var idle: [Unmanaged<UpstreamConnection>] = []
 
-  init(_ server: ResolvedServer, timeouts: Upstream.Timeouts) {
+  init(_ server: ResolvedServer, timeouts: Upstream.Timeouts, tls: TLSClientContext?) {
     origin = server.origin
     addresses = server.addresses
     self.timeouts = timeouts
+    self.tls = tls
     waits = (timeouts.connect.nanoseconds, timeouts.responseHead.nanoseconds, timeouts.idle.nanoseconds)
     hostLine = Array("Host: \(server.origin.authority)\r\n".utf8)
   }
@@ -41,15 +45,24 @@ final class UpstreamServer {
 
   /// Starts a connection to the next of the server's addresses.
   func connect(_ engine: Engine) throws(GatewayError) -> UpstreamConnection {
-    guard origin.scheme == .http else { throw .tlsProtocolError }
     guard !addresses.isEmpty else { throw .dnsError }
     nextAddress = (nextAddress + 1) % addresses.count
-    do {
-      let (descriptor, isConnected) = try Socket.connect(to: addresses[nextAddress])
-      return try UpstreamConnection(engine, self, descriptor: descriptor, isConnected: isConnected)
-    } catch {
-      throw .connectionRefused
+    guard let (descriptor, isConnected) = try? Socket.connect(to: addresses[nextAddress]) else { throw .connectionRefused }
+    let session = try session(on: descriptor)
+    guard
+      let connection = try? UpstreamConnection(
+        engine, self, descriptor: descriptor, isConnected: isConnected, tls: session)
+    else { throw .connectionRefused }
+    return connection
+  }
+
+  private func session(on descriptor: Int32) throws(GatewayError) -> TLSSession? {
+    guard origin.scheme == .https else { return nil }
+    guard let session = try? tls?.session(on: descriptor, to: origin.host, resuming: resumptions) else {
+      close(descriptor)
+      throw .tlsProtocolError
     }
+    return session
   }
 }
 

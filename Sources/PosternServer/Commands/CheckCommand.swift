@@ -3,12 +3,13 @@ import ArgumentParser
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Validate the configuration without starting anything.",
-    discussion: "Prints every mistake with line and column. Exit status 0: the file is good.")
+    discussion: "Prints every mistake with line and column, and reads certificates and keys. Exit status 0: the file is good.")
 
   @OptionGroup var config: ConfigurationOption
 
   func run() throws {
     let configuration = try config.load()
+    do { _ = try TLSFiles(configuration) } catch { throw CommandFailure("\(error)") }
     let clients = Self.count(configuration.clients.count, "client")
     let routes = Self.count(configuration.routes.routes.count, "route")
     print("\(config.path) is good: \(clients), \(routes).")

@@ -20,7 +20,10 @@ struct ConfigurationFile: Sendable {
   }
 
   /// What the file is at this moment, behind symbolic links; nil while there is none, as between two steps of a swap.
-  var version: Version? {
+  var version: Version? { Self.version(of: path) }
+
+  /// The same of any file that the configuration names.
+  static func version(of path: String) -> Version? {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }
     return Version(

@@ -8,13 +8,15 @@ extension DataPlane {
   /// Listens on an address of the configuration.
   ///
   /// - Throws: `CommandFailure` when the address is taken or not this machine's.
-  func listen(on address: ListenAddress, serving service: Engine.Service = .gateway) async throws(CommandFailure) {
+  func listen(
+    on address: ListenAddress, serving service: Engine.Service = .gateway, tls: TLSAcceptor? = nil
+  ) async throws(CommandFailure) {
     guard let socket = SocketAddress(literal: address.host, port: address.port) else {
       preconditionFailure("a configuration has literal addresses only")
     }
     do {
       try Socket.requireFree(socket)
-      try await listen(on: socket, serving: service)
+      try await listen(on: socket, serving: service, tls: tls)
     } catch {
       throw CommandFailure("cannot listen on \(address): \(error); is another process there?")
     }

@@ -26,6 +26,9 @@ extension EngineCounters {
     metric("client_connections", "gauge", "Open client connections.", [("", clientConnections)])
     metric("refused_connections_total", "counter", "Connections beyond the share of one source.", [("", refusedConnections)])
     metric(
+      "tls_handshakes_total", "counter", "TLS handshakes of clients by result.",
+      [("{result=\"done\"}", tlsHandshakes), ("{result=\"failed\"}", failedHandshakes)])
+    metric(
       "configuration_is_current", "gauge", "1 while the configuration file, as it was read last, is what is served.",
       [("", isConfigurationCurrent ? 1 : 0)])
     return Array(text.utf8)

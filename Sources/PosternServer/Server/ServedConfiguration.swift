@@ -32,12 +32,14 @@ final class ServedConfiguration: @unchecked Sendable {
   private enum Occasion: Sendable {
     case asked
     case look
+    case lookAtCertificates
     case resolved([Origin: [SocketAddress]])
   }
 
   private let loop: EventLoop
   private let file: ConfigurationFile
   private let grants: [any GrantHandler]
+  private let files: TLSFiles
   private let reach: Reach
   private let workers: WorkerPool
   private let upstreamAddresses: UpstreamAddresses
@@ -50,6 +52,8 @@ final class ServedConfiguration: @unchecked Sendable {
   private var version: ConfigurationFile.Version?
   private var endpoints: EndpointTable
   private var addresses: [Origin: [SocketAddress]] = [:]
+  /// What the `https` servers of upstreams are verified with.
+  private var contexts: [String: TLSClientContext]
   private var tasks: [Task<Void, Never>] = []
 
   /// - Parameters:
@@ -57,13 +61,15 @@ final class ServedConfiguration: @unchecked Sendable {
   ///   - workers: for the file; name servers that hang have `resolvers` to themselves.
   init(
     _ configuration: Configuration, from file: ConfigurationFile, version: ConfigurationFile.Version?,
-    tokenPlane: TokenPlane, grants: [any GrantHandler], reach: Reach, loop: EventLoop, workers: WorkerPool,
-    resolvers: WorkerPool
+    tokenPlane: TokenPlane, grants: [any GrantHandler], files: TLSFiles, reach: Reach, loop: EventLoop,
+    workers: WorkerPool, resolvers: WorkerPool
   ) {
     self.configuration = configuration
     self.file = file
     self.version = version
     self.grants = grants
+    self.files = files
+    contexts = files.contexts(of: configuration.upstreams)
     self.reach = reach
     self.loop = loop
     self.workers = workers
@@ -83,6 +89,12 @@ final class ServedConfiguration: @unchecked Sendable {
         while !Task.isCancelled {
           await loop.sleep(for: Self.interval)
           occasion.yield(.look)
+        }
+      },
+      loop.task { [self] in
+        while !Task.isCancelled {
+          await loop.sleep(for: TLSFiles.interval)
+          occasion.yield(.lookAtCertificates)
         }
       },
       loop.task { [self] in
@@ -110,7 +122,10 @@ final class ServedConfiguration: @unchecked Sendable {
 
   private func handle(_ occasion: Occasion) async {
     switch occasion {
-    case .asked: await readAgain()
+    case .asked:
+      await readAgain()
+      await lookAtCertificates()
+    case .lookAtCertificates: await lookAtCertificates()
     case .look:
       // A file that is gone for the moment is being replaced.
       guard let found = try? await workers.run({ [file] in file.version }), found != version else { return }
@@ -122,6 +137,13 @@ final class ServedConfiguration: @unchecked Sendable {
       addresses = known
       await publish(ending: [])
     }
+  }
+
+  private func lookAtCertificates() async {
+    let hasNewAuthorities = try? await workers.run { [files, logger] in files.refresh(logger: logger) }
+    guard hasNewAuthorities == true else { return }
+    contexts = files.contexts(of: configuration.upstreams)
+    await publish(ending: [])
   }
 
   private func readAgain() async {
@@ -146,6 +168,13 @@ final class ServedConfiguration: @unchecked Sendable {
   private func take(_ new: Configuration) async {
     let change = ConfigurationChange(from: configuration, to: new)
     let next = change.configuration
+    let authorities = try? await workers.run { [files] in
+      Result { () throws(TLSFailure) in try files.prepare(for: next.upstreams) }
+    }
+    guard let authorities else { return logger.warning("too busy to read authorities; send SIGHUP again") }
+    if case .failure(let failure) = authorities {
+      return logger.error("\(failure); the configuration before serves on")
+    }
     do {
       endpoints = try TokenPlane(next, grants: grants, services: reach.services).endpoints
     } catch {
@@ -156,6 +185,7 @@ final class ServedConfiguration: @unchecked Sendable {
     let found = await upstreamAddresses.resolve(unknown)
     let origins = Set(next.upstreams.flatMap(\.servers))
     addresses = addresses.filter { origins.contains($0.key) }.merging(found) { $1 }
+    contexts = files.contexts(of: next.upstreams)
     configuration = next
 
     // Whoever is asked again by a loop that forgot must know already.
@@ -180,8 +210,8 @@ final class ServedConfiguration: @unchecked Sendable {
   private func publish(ending changes: [Change]) async {
     await reach.dataPlane.apply(
       GatewaySnapshot(
-        routes: configuration.routes, upstreams: configuration.upstreams, addresses: addresses, endpoints: endpoints,
-        limits: configuration.limits, trustedProxies: configuration.trustedProxies),
+        routes: configuration.routes, upstreams: configuration.upstreams, addresses: addresses, tls: contexts,
+        endpoints: endpoints, limits: configuration.limits, trustedProxies: configuration.trustedProxies),
       ending: changes)
   }
 

@@ -40,6 +40,8 @@ final class Server: Sendable {
   /// - Parameter onReady: called once, when everything listens.
   func run(until requests: AsyncStream<SignalWaiter.Request>, onReady: () -> Void) async throws {
     let clock = SystemClock()
+    let files: TLSFiles
+    do { files = try TLSFiles(configuration) } catch { throw CommandFailure("\(error)") }
     // Two pools: name servers that hang must not keep people from signing in.
     let workers = WorkerPool()
     let resolvers = WorkerPool(threads: 4)
@@ -84,14 +86,16 @@ final class Server: Sendable {
     changes.add([dataPlane])
     loops[0].execute { feed.start() }
     let served = ServedConfiguration(
-      configuration, from: file, version: version, tokenPlane: tokenPlane, grants: grants,
+      configuration, from: file, version: version, tokenPlane: tokenPlane, grants: grants, files: files,
       reach: ServedConfiguration.Reach(
         services: services, credentials: credentials, dataPlane: dataPlane, changes: changes, janitor: janitor),
       loop: loops[0], workers: workers, resolvers: resolvers)
     await loops[0].task { await served.start() }.value
 
     // The doors.
-    for listener in configuration.listeners { try await dataPlane.listen(on: listener) }
+    for listener in configuration.listeners {
+      try await dataPlane.listen(on: listener.address, tls: files.acceptors[listener.address])
+    }
     if let admin = configuration.admin {
       let endpoints = adminEndpoints(dataPlane, served, pools: pools, feed: feed)
       try await dataPlane.listen(on: admin, serving: .endpoints(endpoints))

@@ -7,19 +7,23 @@ public struct Upstream: Sendable, Hashable {
   public var timeouts: Timeouts
   /// Whether `http` to a server beyond loopback was accepted in so many words.
   public var allowsPlaintext: Bool
+  /// PEM file, by absolute path, of the only authorities whose certificates `https` servers may have; nil: the system's.
+  public var authorities: String?
 
   public init(
-    name: String, servers: [Origin], timeouts: Timeouts = Timeouts(), allowsPlaintext: Bool = false
+    name: String, servers: [Origin], timeouts: Timeouts = Timeouts(), allowsPlaintext: Bool = false,
+    authorities: String? = nil
   ) {
     precondition(!servers.isEmpty, "an upstream has a server")
     self.name = name
     self.servers = servers
     self.timeouts = timeouts
     self.allowsPlaintext = allowsPlaintext
+    self.authorities = authorities
   }
 
   public struct Timeouts: Sendable, Hashable {
-    /// Until the connection stands; then 504 `connection_timeout`.
+    /// Until the connection stands, with the TLS handshake; then 504 `connection_timeout`.
     public var connect: Duration = .seconds(3)
     /// From the end of the request to the response head; then 504 `http_response_timeout`.
     public var responseHead: Duration = .seconds(30)

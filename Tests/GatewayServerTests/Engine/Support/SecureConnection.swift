@@ -1,0 +1,159 @@
+import Glibc
+import HTTPWire
+import ReverseProxy
+import TestCertificates
+
+@testable import EventLoop
+@testable import GatewayServer
+
+/// TLS for the ends that tests play; waits for its socket.
+final class SecureConnection {
+  let raw: RawConnection
+  let session: TLSSession
+  private var pending: [UInt8] = []
+  /// How the other side ended: with close_notify, without, or not yet.
+  private(set) var ending: Ending?
+
+  enum Ending { case closeNotify, truncation }
+
+  /// A client of the gateway.
+  init(
+    to address: SocketAddress, authorities: String = TestCertificates.shared.authority.certificate,
+    resuming cache: TLSSessionCache = TLSSessionCache()
+  ) throws {
+    raw = try RawConnection(to: address)
+    session = try TLSClientContext(authorities: authorities).session(on: raw.descriptor, to: "localhost", resuming: cache)
+    try handshake()
+  }
+
+  /// The gateway's upstream.
+  init(accepting raw: RawConnection, with context: TLSServerContext) throws {
+    self.raw = raw
+    session = context.session(on: raw.descriptor)
+    try handshake()
+  }
+
+  private func handshake() throws {
+    // A blocking socket would make OpenSSL wait for more when what came is all there is.
+    _ = fcntl(raw.descriptor, F_SETFL, fcntl(raw.descriptor, F_GETFL) | O_NONBLOCK)
+    while true {
+      switch session.handshake() {
+      case .done: return
+      case .pending: guard wait(for: POLLIN) else { throw TLSFailure.connectionLost }
+      case .failed(let failure): throw failure
+      }
+    }
+  }
+
+  /// Long enough for any loaded machine; only a failing test waits for it.
+  private func wait(for event: Int32) -> Bool {
+    var waiting = pollfd(fd: raw.descriptor, events: Int16(event), revents: 0)
+    return poll(&waiting, 1, 10_000) == 1
+  }
+
+  @discardableResult
+  func send(_ text: String) -> Bool { send(Array(text.utf8)) }
+
+  @discardableResult
+  func send(_ bytes: [UInt8]) -> Bool {
+    var sent = 0
+    while true {
+      guard let count = bytes.withUnsafeBytes({ session.write(UnsafeRawBufferPointer(rebasing: $0[sent...])) })
+      else { return false }
+      sent += count
+      if sent == bytes.count { return true }
+      guard wait(for: POLLOUT) else { return false }
+    }
+  }
+
+  func end() { _ = session.sendCloseNotify() }
+
+  private func fill() -> Bool {
+    guard ending == nil else { return false }
+    var buffer = [UInt8](repeating: 0, count: 16 << 10)
+    switch buffer.withUnsafeMutableBytes({ session.read(into: $0) }) {
+    case .bytes(let count, _):
+      pending += buffer[..<count]
+      return true
+    case .end: ending = .closeNotify
+    case .failed: ending = .truncation
+    case .pending: return wait(for: POLLIN)
+    case .awaitsWritable: return wait(for: POLLOUT)
+    }
+    return false
+  }
+
+  func readHead() -> String? {
+    while true {
+      if let end = pending.firstRange(of: Array("\r\n\r\n".utf8)) {
+        defer { pending.removeSubrange(..<end.upperBound) }
+        return String(decoding: pending[..<end.upperBound], as: UTF8.self)
+      }
+      guard fill() else { return nil }
+    }
+  }
+
+  func read(_ count: Int) -> [UInt8]? {
+    while pending.count < count { guard fill() else { return nil } }
+    defer { pending.removeFirst(count) }
+    return Array(pending[..<count])
+  }
+
+  /// Head and a body with `Content-Length`.
+  func readMessage() -> (head: String, body: [UInt8])? {
+    guard let head = readHead() else { return nil }
+    let length = head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length:") }
+      .flatMap { Int($0.dropFirst(15).trimmed) } ?? 0
+    guard let body = read(length) else { return nil }
+    return (head, body)
+  }
+
+  func readAll() -> String {
+    while fill() {}
+    defer { pending = [] }
+    return String(decoding: pending, as: UTF8.self)
+  }
+}
+
+extension ScriptedUpstream {
+  /// An upstream behind TLS.
+  ///
+  /// - Parameter failed: gets what stopped a handshake.
+  convenience init(
+    certificate: TestCertificates.Pair, failed: @escaping @Sendable (any Error) -> Void = { _ in },
+    _ script: @escaping @Sendable (SecureConnection, Int) -> Void
+  ) throws {
+    let context = try TLSServerContext(TLSServerSettings(certificate: certificate.certificate, key: certificate.key))
+    try self.init { raw, number in
+      do { script(try SecureConnection(accepting: raw, with: context), number) } catch { failed(error) }
+    }
+  }
+}
+
+extension Gateway {
+  /// One more listener, with TLS.
+  func listenSecurely(_ settings: TLSServerSettings = .server) throws -> SocketAddress {
+    let acceptor = TLSAcceptor(try TLSServerContext(settings))
+    return onEngine { try! $0.listen(on: SocketAddress(literal: "127.0.0.1", port: 0)!, tls: acceptor) }
+  }
+
+  /// One anonymous route `/**` to an upstream that is called `host` and verified.
+  static func verifying(
+    _ upstream: SocketAddress, host: String = "localhost", timeouts: Upstream.Timeouts = .init(),
+    limits: EngineLimits = EngineLimits()
+  ) throws -> Gateway {
+    let gateway = try Gateway.open(upstream, limits: limits)
+    let origin = try Origin("https://\(host):\(upstream.port)")
+    let snapshot = GatewaySnapshot(
+      routes: try RouteTable([.everything()]), upstreams: [Upstream(name: "up", servers: [origin], timeouts: timeouts)],
+      addresses: [origin: [upstream]],
+      tls: ["up": try TLSClientContext(authorities: TestCertificates.shared.authority.certificate)])
+    gateway.onEngine { $0.apply(snapshot) }
+    return gateway
+  }
+}
+
+extension TLSServerSettings {
+  static let server = TLSServerSettings(
+    certificate: TestCertificates.shared.server.certificate, key: TestCertificates.shared.server.key)
+}
