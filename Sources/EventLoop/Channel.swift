@@ -95,6 +95,7 @@ public struct Channel: ~Copyable {
   public var hasPendingInput: Bool { tls.map { $0.hasPending } ?? false }
 
   /// Reads once.
+  // SAFETY: the kernel writes at most `buffer.count` bytes.
   public mutating func receive(into buffer: UnsafeMutableRawBufferPointer) -> Received {
     if let tls { return receive(through: tls, into: buffer) }
     while true {

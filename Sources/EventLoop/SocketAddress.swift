@@ -39,6 +39,7 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
 
   public var description: String { address.count == 4 ? "\(host):\(port)" : "[\(host)]:\(port)" }
 
+  // SAFETY: every socket address begins with the family and may be read as a `sockaddr`; the length goes with it.
   func withSockAddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
     if address.count == 4 {
       var value = sockaddr_in()
@@ -58,6 +59,7 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  // SAFETY: `sockaddr_storage` has room and alignment for each family; the kernel wrote the one that it names.
   init?(_ storage: sockaddr_storage) {
     var storage = storage
     switch Int32(storage.ss_family) {

@@ -53,7 +53,7 @@ extension TokenStoreLaws {
       try await store.revokeFamilies(
         of: grant.authorization.subject, client: grant.authorization.client, at: grant.now)
       for specimen in [grant, again] {
-        try require(try await store.family(specimen.family.locator)?.isRevoked == true, "his with the client have ended")
+        try require(try await store.family(specimen.family.locator)?.isRevoked == true, "the subject's with the client have ended")
       }
       for specimen in [elsewhere, somebodyElse] {
         try require(try await store.family(specimen.family.locator)?.isRevoked == false, "others have not")
