@@ -118,7 +118,9 @@ public struct RequestExplanation: Sendable {
     case .ownEndpoint:
       note("route", "none: the path is Postern's own, on every host")
       return
-    case .notFound: return refuse("route", .routeNotFound)
+    case .notFound:
+      note("host", Self.hosts(of: path.span, method.span, in: gateway.routes))
+      return refuse("route", .routeNotFound)
     case .methodNotAllowed(let allow):
       note("allowed", allow)
       return refuse("method", .methodNotAllowed(allow: allow))
@@ -189,6 +191,17 @@ public struct RequestExplanation: Sendable {
   }
 
   private static func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
+
+  /// Where the path would be served, for those who asked at the wrong door.
+  private static func hosts(of path: Span<UInt8>, _ method: Span<UInt8>, in routes: RouteTable) -> String {
+    let serving = Set(routes.routes.compactMap(\.host)).filter { host in
+      switch routes.match(method: method, host: host.utf8.span, path: path) {
+      case .route, .methodNotAllowed: true
+      case .ownEndpoint, .notFound: false
+      }
+    }
+    return serving.isEmpty ? "none has a route for this path" : "other than those that have the path: \(list(serving.sorted()))"
+  }
 
   // MARK: The resulting head
 

@@ -12,11 +12,11 @@ struct ExplainCommand: AsyncParsableCommand {
       redacted. Nothing is sent, and nothing needs to run; only a bearer token is looked up in the database.
 
         postern explain GET /photos/42
-        postern explain POST https://gw.example.com/crm/orders -H 'Content-Length: 12'
+        postern explain POST https://gw.example.com/crm -H 'Content-Length: 9'
 
       Other users of the machine see command lines. -H @- reads field lines from standard input instead:
 
-        printf 'Authorization: Bearer %s' "$TOKEN" | postern explain GET /photos/42 -H @-
+        echo "Authorization: Bearer $TOKEN" | postern explain GET /photos -H @-
 
       Exit status 0: the request would be forwarded. 1: it would not; the last lines say with which status it is answered.
       """)

@@ -143,6 +143,14 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
     #expect(narrow.steps.contains(.init(name: "token", verdict: "of client c for subject s")))
   }
 
+  @Test("whoever asks at the wrong host is told the right one")
+  func wrongHost() async throws {
+    let hosted = try await Self.explain("GET /hosted HTTP/1.1\r\nHost: a\r\n\r\n")
+    #expect(hosted.steps.contains(.init(name: "host", verdict: "other than those that have the path: gw.example.com")))
+    let nowhere = try await Self.explain("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
+    #expect(nowhere.steps.contains(.init(name: "host", verdict: "none has a route for this path")))
+  }
+
   @Test("a path of Postern's own is not forwarded, whatever the routes say")
   func ownEndpoint() async throws {
     #expect(try await Self.explain("GET /oauth/jwks HTTP/1.1\r\nHost: a\r\n\r\n").outcome == .ownEndpoint)
