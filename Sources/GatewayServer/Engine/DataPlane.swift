@@ -11,9 +11,11 @@ public final class DataPlane: ChangeObserver {
   /// - Parameters:
   ///   - trustedProxies: whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
   ///   - accessLog: takes the request lines; nil: none are written.
+  ///   - tlsFailed: takes what kept upstreams from being reached by TLS; callers only learn its kind.
   public init(
     group: EventLoopGroup, endpoints: EndpointTable, ports: Engine.Ports, limits: EngineLimits = EngineLimits(),
-    trustedProxies: [AddressBlock] = [], accessLog: AccessLog.Sink? = nil
+    trustedProxies: [AddressBlock] = [], accessLog: AccessLog.Sink? = nil,
+    tlsFailed: Engine.TLSFailureSink? = nil
   ) async {
     var engines: [Engine] = []
     for loop in group.loops {
@@ -21,7 +23,7 @@ public final class DataPlane: ChangeObserver {
         await loop.task {
           Engine(
             loop: loop, endpoints: endpoints, ports: ports, limits: limits, trustedProxies: trustedProxies,
-            accessLog: accessLog)
+            accessLog: accessLog, tlsFailed: tlsFailed)
         }.value)
     }
     self.engines = engines

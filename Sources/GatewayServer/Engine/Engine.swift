@@ -15,6 +15,9 @@ import ReverseProxy
 public final class Engine: @unchecked Sendable {
   // SAFETY: confined to its loop; every entry asserts it with `loop.assertInLoop()`.
 
+  /// Takes the failure of a TLS session with an upstream's server; called on a loop, and must not block it.
+  public typealias TLSFailureSink = @Sendable (_ server: Origin, _ failure: TLSFailure) -> Void
+
   /// What a listener serves.
   public enum Service: Sendable {
     /// Postern's endpoints on their reserved paths, routes on all others.
@@ -59,6 +62,7 @@ public final class Engine: @unchecked Sendable {
   /// Where receptions land before they are looked at.
   let scratch: UnsafeMutableRawBufferPointer
   private var accessLog: AccessLog?
+  private let tlsFailed: TLSFailureSink?
 
   private var listeners: [Listener] = []
   private var clients: [ClientConnection] = []
@@ -84,9 +88,11 @@ public final class Engine: @unchecked Sendable {
   /// - Parameters:
   ///   - trustedProxies: whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
   ///   - accessLog: takes the request lines; nil: none are written.
+  ///   - tlsFailed: takes what kept upstreams from being reached by TLS; callers only learn its kind.
   public init(
     loop: EventLoop, endpoints: EndpointTable, ports: Ports, limits: EngineLimits = EngineLimits(),
-    trustedProxies: [AddressBlock] = [], random: any RandomSource = SystemRandom(), accessLog: AccessLog.Sink? = nil
+    trustedProxies: [AddressBlock] = [], random: any RandomSource = SystemRandom(), accessLog: AccessLog.Sink? = nil,
+    tlsFailed: TLSFailureSink? = nil
   ) {
     loop.assertInLoop()
     self.loop = loop
@@ -96,6 +102,7 @@ public final class Engine: @unchecked Sendable {
     freshness = ports.freshness
     credentials = ports.credentials
     self.endpoints = endpoints
+    self.tlsFailed = tlsFailed
     self.trustedProxies = TrustedProxies(trustedProxies)
     verification = VerificationCache(limits: limits)
     requestID = RequestID(loop: random.words().0)
@@ -296,6 +303,8 @@ public final class Engine: @unchecked Sendable {
     requestID.advance()
     return requestID
   }
+
+  func report(_ failure: TLSFailure, of server: Origin) { tlsFailed?(server, failure) }
 
   var isLogging: Bool { accessLog != nil }
 

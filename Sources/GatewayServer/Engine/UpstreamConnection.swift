@@ -110,11 +110,11 @@ final class UpstreamConnection: ReadinessHandler {
     switch channel.handshake() {
     case .done: return true
     case .pending: return false
-    case .failed(.certificate): fail(.tlsCertificateError)
-    case .failed(.connectionLost): fail(.connectionTerminated)
-    case .failed: fail(.tlsProtocolError)
+    case .failed(let failure):
+      server.report(failure, to: engine)
+      fail(failure.asGatewayError)
+      return false
     }
-    return false
   }
 
   /// Whether what came was TLS's own, such as a ticket for the next session.
@@ -296,6 +296,16 @@ final class UpstreamConnection: ReadinessHandler {
     exchangeReference = nil
     channel.close(on: engine.loop)
     engine.remove(self)
+  }
+}
+
+extension TLSFailure {
+  fileprivate var asGatewayError: GatewayError {
+    switch self {
+    case .certificate: .tlsCertificateError
+    case .connectionLost: .connectionTerminated
+    case .protocolError, .file: .tlsProtocolError
+    }
   }
 }
 

@@ -14,6 +14,7 @@ final class UpstreamServer {
   let hostLine: [UInt8]
   private let addresses: [SocketAddress]
   private var nextAddress = 0
+  fileprivate var nextReport = Int64.min
   /// Used last first: what was used last is the least likely to be closed by the server meanwhile.
   // SAFETY: the engine holds every connection until it is closed, and closing takes it out of here.
   // Nothing that touches it leads back here: the run-time check showed in the profile.
@@ -64,6 +65,17 @@ final class UpstreamServer {
     }
     return session
   }
+}
+
+extension UpstreamServer {
+  /// Tells why no session could be made, now and then: under load it is always the same reason.
+  func report(_ failure: TLSFailure, to engine: Engine) {
+    guard engine.loop.now >= nextReport else { return }
+    nextReport = engine.deadline(after: Self.reportInterval.nanoseconds)
+    engine.report(failure, of: origin)
+  }
+
+  private static let reportInterval: Duration = .seconds(60)
 }
 
 /// The servers of one upstream on one loop.

@@ -82,7 +82,10 @@ final class Server: Sendable {
       ports: Engine.Ports(
         verifier: services.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials),
       limits: limits, trustedProxies: configuration.trustedProxies,
-      accessLog: logger.logLevel <= .info ? LogWriter.standardError.append : nil)
+      accessLog: logger.logLevel <= .info ? LogWriter.standardError.append : nil,
+      tlsFailed: { [logger] server, failure in
+        logger.warning("no TLS session with an upstream", metadata: ["server": "\(server)", "reason": "\(failure)"])
+      })
     changes.add([dataPlane])
     loops[0].execute { feed.start() }
     let served = ServedConfiguration(

@@ -12,7 +12,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 private let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 @Suite(.serialized) struct UpstreamTLSTests {
-  @Test("RFC 9209 §2.3.15: an upstream that cannot prove who it is gets nothing; the client gets 502 tls_certificate_error", arguments: [
+  @Test("RFC 9209 §2.3.14: an upstream that cannot prove who it is gets nothing; the client gets 502 tls_certificate_error", arguments: [
     certificates.elsewhere, certificates.commonNameOnly, certificates.expired, certificates.selfSigned, certificates.stranger,
   ])
   func notVerified(certificate: TestCertificates.Pair) throws {
@@ -36,7 +36,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     #expect(try Gateway.verifying(upstream.address, host: "[::1]").exchange(get).contains("error=tls_certificate_error"))
   }
 
-  @Test("RFC 9209 §2.3.14: an upstream that speaks no TLS: 502 tls_protocol_error, and it never saw the request")
+  @Test("RFC 9209 §2.3.13: an upstream that speaks no TLS: 502 tls_protocol_error, and it never saw the request")
   func plainUpstream() throws {
     let upstream = try ScriptedUpstream { connection, _ in
       _ = connection.receive()
@@ -49,7 +49,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     #expect(!upstream.received[0].contains("GET"))
   }
 
-  @Test("RFC 9209 §2.3.4: an upstream that does not answer the handshake: 504 connection_timeout")
+  @Test("RFC 9209 §2.3.9: an upstream that does not answer the handshake: 504 connection_timeout")
   func silentUpstream() throws {
     let upstream = try ScriptedUpstream { connection, _ in while connection.receive() != nil {} }
     defer { upstream.stop() }
