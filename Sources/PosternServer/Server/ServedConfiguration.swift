@@ -159,10 +159,14 @@ final class ServedConfiguration: @unchecked Sendable {
     switch result {
     case .success(let new): await take(new)
     case .failure(let faults):
-      readsWell.store(false, ordering: .relaxed)
       for fault in faults.errors { logger.error("\(fault)") }
-      logger.error("the configuration is not good; the one before serves on", metadata: ["mistakes": "\(faults.errors.count)"])
+      refuse("the configuration is not good; the one before serves on", ["mistakes": "\(faults.errors.count)"])
     }
+  }
+
+  private func refuse(_ reason: String, _ metadata: Logger.Metadata = [:]) {
+    readsWell.store(false, ordering: .relaxed)
+    logger.error("\(reason)", metadata: metadata)
   }
 
   private func take(_ new: Configuration) async {
@@ -171,15 +175,12 @@ final class ServedConfiguration: @unchecked Sendable {
     let authorities = try? await workers.run { [files] in
       Result { () throws(TLSFailure) in try files.prepare(for: next.upstreams) }
     }
-    guard let authorities else { return logger.warning("too busy to read authorities; send SIGHUP again") }
-    if case .failure(let failure) = authorities {
-      return logger.error("\(failure); the configuration before serves on")
-    }
+    guard let authorities else { return refuse("too busy to read authorities; send SIGHUP again") }
+    if case .failure(let failure) = authorities { return refuse("\(failure); the configuration before serves on") }
     do {
       endpoints = try TokenPlane(next, grants: grants, services: reach.services).endpoints
     } catch {
-      readsWell.store(false, ordering: .relaxed)
-      return logger.error("the grants make no registry; the configuration before serves on: \(error)")
+      return refuse("the grants make no registry; the configuration before serves on: \(error)")
     }
     let unknown = next.upstreams.filter { $0.servers.contains { addresses[$0] == nil } }
     let found = await upstreamAddresses.resolve(unknown)
