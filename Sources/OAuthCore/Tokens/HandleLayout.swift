@@ -2,11 +2,17 @@ import Cryptography
 
 /// Where the parts of a handle stand, and the way to read them without allocating.
 public enum HandleLayout {
-  static let prefixByteCount = 4
+  /// The letters of a `HandleKind`.
+  static let kindByteCount = 3
+  static let prefixByteCount = kindByteCount + 1
   static let locatorByteCount = 16
   static let secretByteCount = 32
   static let tagByteCount = 8
-  static let payloadByteCount = locatorByteCount + secretByteCount + tagByteCount
+  /// Locator and secret.
+  static let bodyByteCount = locatorByteCount + secretByteCount
+  static let payloadByteCount = bodyByteCount + tagByteCount
+  /// Where the secret stands in a payload.
+  static let secretRange = locatorByteCount..<bodyByteCount
   /// The only length a handle has, prefix included. Bytes.
   public static let textByteCount = prefixByteCount + (payloadByteCount * 4 + 2) / 3
 
@@ -19,7 +25,7 @@ public enum HandleLayout {
   /// - Returns: nil for anything that is not the canonical spelling of a handle of this kind.
   public static func locatorAndHash(_ text: UnsafeRawBufferPointer, _ kind: HandleKind) -> (Locator, Digest256)? {
     withPayload(text, kind) { payload in
-      (locator(in: payload), SHA256.digest(UnsafeRawBufferPointer(rebasing: payload[16..<48])))
+      (locator(in: payload), SHA256.digest(UnsafeRawBufferPointer(rebasing: payload[secretRange])))
     }
   }
 

@@ -69,7 +69,7 @@ public struct HandleMint: Sendable {
     HandleLayout.withPayload(text, kind) { payload in
       guard let keyID = keyID(of: payload, kind) else { return nil }
       return Handle(
-        kind: kind, locator: HandleLayout.locator(in: payload), secret: Secret(bytes: Array(payload[16..<48])),
+        kind: kind, locator: HandleLayout.locator(in: payload), secret: Secret(bytes: Array(payload[HandleLayout.secretRange])),
         keyID: keyID)
     }
   }
@@ -81,17 +81,19 @@ public struct HandleMint: Sendable {
 
   private func keyID(of payload: UnsafeRawBufferPointer, _ kind: HandleKind) -> String? {
     // SAFETY: the payload has 56 bytes; the tag is the last 8 and needs no alignment.
-    let presented = UInt64(bigEndian: payload.loadUnaligned(fromByteOffset: 48, as: UInt64.self))
-    let body = UnsafeRawBufferPointer(rebasing: payload[..<48])
+    let presented = UInt64(bigEndian: payload.loadUnaligned(fromByteOffset: HandleLayout.bodyByteCount, as: UInt64.self))
+    let body = UnsafeRawBufferPointer(rebasing: payload[..<HandleLayout.bodyByteCount])
     // Compared as one word: the time does not depend on how many bytes agree.
     return tagKeys.first { Self.tag(kind, body: body, key: $0.key) ^ presented == 0 }?.id
   }
 
   /// The first 8 bytes of HMAC(prefix ‖ locator ‖ secret).
   private static func tag(_ kind: HandleKind, body: UnsafeRawBufferPointer, key: Secret) -> UInt64 {
-    withUnsafeTemporaryAllocation(byteCount: 51, alignment: 1) { message in
+    // SAFETY: the letters and the body fill the message; `copyBytes` and `copyMemory` check that each fits.
+    withUnsafeTemporaryAllocation(byteCount: HandleLayout.kindByteCount + HandleLayout.bodyByteCount, alignment: 1) {
+      message in
       message.copyBytes(from: kind.rawValue.utf8)
-      UnsafeMutableRawBufferPointer(rebasing: message[3...]).copyMemory(from: body)
+      UnsafeMutableRawBufferPointer(rebasing: message[HandleLayout.kindByteCount...]).copyMemory(from: body)
       let digest = HMACSHA256.authenticate(UnsafeRawBufferPointer(message), key: key)
       // SAFETY: a digest is 32 plain bytes; the first 8 are read.
       return withUnsafeBytes(of: digest) { UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) }
