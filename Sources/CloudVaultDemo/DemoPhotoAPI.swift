@@ -15,7 +15,7 @@ public struct DemoPhotoAPI: Endpoint {
     guard credentials.count == 1, let token = Self.bearerToken(credentials[0]), tokens.isLive(token) else {
       return Self.challenge(hasToken: !credentials.isEmpty)
     }
-    guard request.method == "GET" || request.method == "HEAD" else {
+    guard request.isGetOrHead else {
       return HTTPResponse(status: 405, fields: ["Allow": "GET, HEAD"])
     }
     let photos = Self.titles.enumerated().map { JSON.object(Self.photo(number: $0.offset + 1, title: $0.element)) }

@@ -124,7 +124,7 @@ public struct PrintMyPics: Endpoint {
   // MARK: Methods
 
   private func reading(_ request: HTTPRequest, _ work: () async -> HTTPResponse) async -> HTTPResponse {
-    guard request.method == "GET" || request.method == "HEAD" else { return pages.methodNotAllowed(allow: "GET, HEAD") }
+    guard request.isGetOrHead else { return pages.methodNotAllowed(allow: "GET, HEAD") }
     return await work()
   }
 

@@ -6,7 +6,7 @@ public struct HealthEndpoint: Endpoint {
   public init() {}
 
   public func respond(to request: HTTPRequest) async -> HTTPResponse {
-    guard request.method == "GET" || request.method == "HEAD" else { return .methodNotAllowed(allow: "GET, HEAD") }
+    guard request.isGetOrHead else { return .methodNotAllowed(allow: "GET, HEAD") }
     return HTTPResponse(
       status: 200, fields: ["Content-Type": "application/json", "Cache-Control": "no-store"],
       body: Array(#"{"status":"ok"}"#.utf8))
@@ -32,7 +32,7 @@ public struct ReadinessEndpoint: Endpoint {
   public init(_ checks: [ReadinessCheck]) { self.checks = checks }
 
   public func respond(to request: HTTPRequest) async -> HTTPResponse {
-    guard request.method == "GET" || request.method == "HEAD" else { return .methodNotAllowed(allow: "GET, HEAD") }
+    guard request.isGetOrHead else { return .methodNotAllowed(allow: "GET, HEAD") }
     var isReady = true
     var results = JSONObject()
     for check in checks {
@@ -56,7 +56,7 @@ public struct MetricsEndpoint: Endpoint {
   public init(snapshot: @escaping @Sendable () async -> [UInt8]) { self.snapshot = snapshot }
 
   public func respond(to request: HTTPRequest) async -> HTTPResponse {
-    guard request.method == "GET" || request.method == "HEAD" else { return .methodNotAllowed(allow: "GET, HEAD") }
+    guard request.isGetOrHead else { return .methodNotAllowed(allow: "GET, HEAD") }
     return HTTPResponse(
       status: 200, fields: ["Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Cache-Control": "no-store"],
       body: await snapshot())

@@ -91,5 +91,6 @@ extension HTTPRequest {
   /// The name of this request in the log: the engine sets it, in place of what the caller may have sent.
   var requestID: String? { fields["X-Request-Id"] }
 
-  var isGetOrHead: Bool { method == "GET" || method == "HEAD" }
+  /// Whether it only asks for something to be shown.
+  public var isGetOrHead: Bool { method == "GET" || method == "HEAD" }
 }
