@@ -100,7 +100,7 @@ let package = Package(
     .testTarget(
       name: "GatewayServerTests",
       dependencies: [
-        "Broker", "CLinux", "Cryptography", "EventLoop", "GatewayServer", "Grants", "HTTPWire", "JSON", "OAuthCore",
+        "Broker", "CLibSSL", "CLinux", "Cryptography", "EventLoop", "GatewayServer", "Grants", "HTTPWire", "JSON", "OAuthCore",
         "PosternTesting", "ReverseProxy", "TestCertificates",
       ]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Broker", "Configuration", "Cryptography", "OAuthCore", "ReverseProxy"]),

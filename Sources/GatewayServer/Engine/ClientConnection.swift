@@ -78,8 +78,8 @@ final class ClientConnection: ReadinessHandler {
     }
   }
 
-  /// Whether it waits between requests.
-  var isIdle: Bool { phase == .head && channel.inbound.isEmpty && channel.outbound.isEmpty }
+  /// Whether it waits between requests, or before the first.
+  var isIdle: Bool { phase == .securing || phase == .head && channel.inbound.isEmpty && channel.outbound.isEmpty }
 
   /// Whether more may be written to it.
   var hasRoom: Bool { channel.outbound.count <= engine.limits.highWatermark }

@@ -80,11 +80,7 @@ extension TLSSession {
   func offer(protocols: [UInt8]) { precondition(SSL_set_alpn_protos(pointer, protocols, UInt32(protocols.count)) == 0) }
 
   func restrict(toVersion version: Int) {
-    // TLS 1.1 is below the security level of every other client, too.
-    if version < TLS1_2_VERSION { SSL_set_security_level(pointer, 0) }
     precondition(SSL_ctrl(pointer, SSL_CTRL_SET_MIN_PROTO_VERSION, version, nil) == 1)
     precondition(SSL_ctrl(pointer, SSL_CTRL_SET_MAX_PROTO_VERSION, version, nil) == 1)
   }
-
-  var isEstablished: Bool { SSL_is_init_finished(pointer) == 1 }
 }

@@ -61,10 +61,18 @@ private let certificates = TestCertificates.shared
 
   @Test("RFC 9325 §3.1.1: TLS 1.1 is not spoken")
   func oldVersion() throws {
-    let pair = try TLSPair(server: TLSServerContext(TLSServerSettings(certificates.server)))
-    pair.client.restrict(toVersion: 0x0302)
-    #expect(pair.handshake() != (nil, nil))
-    #expect(!pair.client.isEstablished && !pair.server.isEstablished)
+    // A ClientHello for TLS 1.1 with two of its cipher suites.
+    let hello = [1, 0, 0, 43, 3, 2] + [UInt8](repeating: 7, count: 32) + [0, 0, 4, 0xc0, 0x09, 0, 0x2f, 1, 0]
+    let record = [0x16, 3, 1, 0, UInt8(hello.count)] + hello
+    let sockets = try SocketPair()
+    let session = try TLSServerContext(TLSServerSettings(certificates.server)).session(on: sockets.far)
+    #expect(write(sockets.near, record, record.count) == record.count)
+    guard case .failed(let failure) = session.handshake() else { return #expect(Bool(false), "accepted") }
+    #expect(failure == .protocolError("unsupported protocol"))
+    var alert = [UInt8](repeating: 0, count: 16)
+    let count = read(sockets.near, &alert, alert.count)
+    // Fatal, protocol_version. Source: RFC 8446 §6.2.
+    #expect(count == 7 && alert[0] == 0x15 && Array(alert[5..<7]) == [2, 70])
   }
 
   @Test("RFC 8446 §2.2, RFC 5077: a session is resumed with the same server, verified peer and all", arguments: [0x0303, 0x0304])

@@ -83,10 +83,13 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     #expect(gateway.counters.truncatedResponses == (isWhole ? 0 : 1))
   }
 
-  @Test("A secured connection is used again, whatever TLS says between requests")
+  @Test("RFC 8446 §4.6: a secured connection is used again, whatever TLS itself says between requests")
   func pooled() throws {
     let upstream = try ScriptedUpstream(certificate: certificates.server) { connection, _ in
-      while connection.readMessage() != nil { connection.send(ok) }
+      while connection.readMessage() != nil {
+        connection.send(ok)
+        connection.updateKeys()
+      }
     }
     defer { upstream.stop() }
     let gateway = try Gateway.verifying(upstream.address)

@@ -1,3 +1,4 @@
+import CLibSSL
 import Glibc
 import HTTPWire
 import ReverseProxy
@@ -64,6 +65,12 @@ final class SecureConnection {
       if sent == bytes.count { return true }
       guard wait(for: POLLOUT) else { return false }
     }
+  }
+
+  /// Sends a message of TLS's own: nothing to read for whoever waits for content. Source: RFC 8446 §4.6.3.
+  func updateKeys() {
+    precondition(SSL_key_update(session.pointer, SSL_KEY_UPDATE_NOT_REQUESTED) == 1)
+    precondition(SSL_do_handshake(session.pointer) == 1)
   }
 
   func end() { _ = session.sendCloseNotify() }
