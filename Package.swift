@@ -45,7 +45,7 @@ let package = Package(
 
     // Adapters: one outside world each
     .target(name: "PostgresClient", dependencies: ["CLibPQ", "EventLoop", logging]),
-    .target(name: "Migrations", path: "sql", resources: [.embedInCode("0001_initial.sql")]),
+    .target(name: "Migrations", path: "sql", resources: [.embedInCode("0001_initial.sql"), .embedInCode("0002_connections.sql")]),
     .target(
       name: "PostgresStore",
       dependencies: ["Broker", "Cryptography", "EventLoop", "JSON", "Migrations", "OAuthCore", "PostgresClient", logging]),
@@ -86,7 +86,7 @@ let package = Package(
     .testTarget(name: "GrantsTests", dependencies: ["Cryptography", "Grants", "JSON", "OAuthCore", "PosternTesting"]),
     .testTarget(
       name: "CustomGrantTests", dependencies: ["Cryptography", "CustomGrant", "Grants", "JSON", "OAuthCore", "PosternTesting"]),
-    .testTarget(name: "BrokerTests", dependencies: ["Broker", "Cryptography", "JSON", "OAuthCore"]),
+    .testTarget(name: "BrokerTests", dependencies: ["Broker", "Cryptography", "JSON", "OAuthCore", "PosternTesting"]),
     .testTarget(name: "ReverseProxyTests", dependencies: ["Broker", "Cryptography", "HTTPWire", "OAuthCore", "ReverseProxy"]),
     .testTarget(name: "LocalPostgresTests", dependencies: ["LocalPostgres"]),
     .testTarget(name: "PostgresClientTests", dependencies: ["EventLoop", "LocalPostgres", "PostgresClient", logging]),

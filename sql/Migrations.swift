@@ -9,7 +9,8 @@ public struct SchemaMigration: Sendable {
 
 /// Every step, in order. A new one is a new file of this folder, named in `Package.swift` and listed here.
 public let schemaMigrations: [SchemaMigration] = [
-  SchemaMigration(number: 1, name: "0001_initial.sql", sql: text(PackageResources._001_initial_sql))
+  SchemaMigration(number: 1, name: "0001_initial.sql", sql: text(PackageResources._001_initial_sql)),
+  SchemaMigration(number: 2, name: "0002_connections.sql", sql: text(PackageResources._002_connections_sql)),
 ]
 
 private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -6,6 +6,10 @@ public enum BrokerFailure: Error, Sendable, Hashable {
   case unavailable(retryAfter: Duration)
   /// The provider says no to Postern itself, and will until somebody changes something there or in the configuration.
   case refused(ProviderRefusal, retryAfter: Duration)
+  /// The subject has not connected an account at the provider.
+  case notConnected
+  /// The subject has, but has to do so again.
+  case needsReauthentication(ReauthenticationReason)
   /// No provider of that name is configured.
   case unknownProvider
 }

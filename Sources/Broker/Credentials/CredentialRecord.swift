@@ -5,6 +5,8 @@ import OAuthCore
 /// What is sealed into the store: a token and enough to judge it after a restart.
 struct CredentialRecord: Sendable, Equatable {
   var accessToken: Secret
+  /// nil: the access token cannot be replaced without its user.
+  var refreshToken: Secret?
   var obtainedAt: Timestamp
   /// As the provider said, without margins.
   var expiresAt: Timestamp
@@ -28,18 +30,19 @@ extension CredentialRecord {
       obtainedAt < expiresAt
     else { return nil }
     self.init(
-      accessToken: Secret(token), obtainedAt: Timestamp(microseconds: obtainedAt),
+      accessToken: Secret(token), refreshToken: object["refresh_token"]?.string.map { Secret($0) }, obtainedAt: Timestamp(microseconds: obtainedAt),
       expiresAt: Timestamp(microseconds: expiresAt), fingerprint: fingerprint)
   }
 
   /// JSON; times in microseconds since 1970.
   var bytes: [UInt8] {
-    let object: JSONObject = [
+    var object: JSONObject = [
       "access_token": .string(accessToken.exposedText),
       "obtained_at": .integer(obtainedAt.microseconds),
       "expires_at": .integer(expiresAt.microseconds),
       "fingerprint": .string(fingerprint),
     ]
+    if let refreshToken { object["refresh_token"] = .string(refreshToken.exposedText) }
     return object.bytes
   }
 }

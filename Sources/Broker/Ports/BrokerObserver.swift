@@ -17,6 +17,12 @@ public enum BrokerEvent: Sendable, Hashable {
   /// The stored credential does not open: the key ring has lost its key, or the row was tampered with.
   case unreadable(generation: Int64)
   case storeUnavailable
+  /// A user's account was connected, and a user's connection ended.
+  case connected(generation: Int64)
+  case disconnected
+  case needsReauthentication(ReauthenticationReason)
+  /// Disconnected here, but the provider did not take the revocation.
+  case notRevokedAtProvider
   /// A credential that the store never took was given up: it expired, or the process shut down.
   case notStored
 }

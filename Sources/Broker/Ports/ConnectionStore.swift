@@ -72,11 +72,14 @@ public struct ConnectionLease: Sendable, Hashable {
   public var generation: Int64
   /// Fences late holders: every lease on a row has a higher one than those before it.
   public var epoch: Int64
+  /// The refresh before this one has told no outcome: the provider may have answered it.
+  public var isInDoubt: Bool
 
-  public init(connection: ConnectionKey, generation: Int64, epoch: Int64) {
+  public init(connection: ConnectionKey, generation: Int64, epoch: Int64, isInDoubt: Bool = false) {
     self.connection = connection
     self.generation = generation
     self.epoch = epoch
+    self.isInDoubt = isInDoubt
   }
 }
 

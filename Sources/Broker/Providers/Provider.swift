@@ -22,6 +22,8 @@ public struct Provider: Sendable, Equatable {
   public var allowPrivateAddresses: Bool
   /// Life of a token whose response names none (`expires_in` is only RECOMMENDED, RFC 6749 §5.1).
   public var defaultLifetime: Duration
+  /// How users connect their accounts; nil: Postern obtains one token for itself, by client credentials.
+  public var authorization: ProviderAuthorization?
 
   public static let lifetimeWhenUnnamed = Duration.seconds(300)
 
@@ -29,7 +31,7 @@ public struct Provider: Sendable, Equatable {
     id: ProviderID, tokenEndpoint: EndpointURL, client: ProviderClient, scopes: [String] = [],
     scopeSeparator: String = " ", audience: String? = nil, resources: [String] = [], allowedHosts: [String],
     allowHTTP: Bool = false, allowPrivateAddresses: Bool = false,
-    defaultLifetime: Duration = Provider.lifetimeWhenUnnamed
+    defaultLifetime: Duration = Provider.lifetimeWhenUnnamed, authorization: ProviderAuthorization? = nil
   ) {
     self.id = id
     self.tokenEndpoint = tokenEndpoint
@@ -42,6 +44,7 @@ public struct Provider: Sendable, Equatable {
     self.allowHTTP = allowHTTP
     self.allowPrivateAddresses = allowPrivateAddresses
     self.defaultLifetime = defaultLifetime
+    self.authorization = authorization
   }
 
   /// Whether a token of this provider may be sent to `host`.

@@ -27,7 +27,8 @@ struct CredentialKeeper: Sendable {
         observer.observe(.storeUnavailable, of: connection)
       }
       attempt += 1
-      guard clock.now < record.expiresAt, mayRetry() else {
+      // A rotated refresh token outlives its access token: without it the connection is lost.
+      guard clock.now < record.expiresAt || record.refreshToken != nil, mayRetry() else {
         return observer.observe(.notStored, of: connection)
       }
       await sleeper.sleep(for: BrokerLimits.doubling(limits.storePauseMin, to: limits.storePauseMax, attempt: attempt))

@@ -70,7 +70,7 @@ struct Renewal: Sendable {
     // The life is counted from before the call: a slow answer must not lengthen it.
     let sentAt = clock.now
     do {
-      let token = try await exchange()
+      let token = try await request.send(over: transport)
       let record = CredentialRecord(
         accessToken: token.accessToken, obtainedAt: sentAt,
         expiresAt: sentAt + (token.lifetime ?? request.provider.defaultLifetime), fingerprint: request.fingerprint)
@@ -79,16 +79,6 @@ struct Renewal: Sendable {
     } catch {
       return .failed(error, lease: lease)
     }
-  }
-
-  private func exchange() async throws(TokenEndpointFailure) -> TokenResponse {
-    let response: ProviderResponse
-    do {
-      response = try await transport.send(request.http)
-    } catch {
-      throw .transient(.transport(error), retryAfter: nil)
-    }
-    return try TokenResponse(reading: response)
   }
 
   private func readable(_ stored: StoredCredential) -> CredentialRecord? {

@@ -9,13 +9,16 @@ struct TokenResponse: Sendable, Equatable {
   var accessToken: Secret
   /// nil: not named, or not a positive number.
   var lifetime: Duration?
+  /// nil: none came, or one that cannot be sent back.
+  var refreshToken: Secret?
 
   /// RFC 6749 sets no limit; larger ones would not fit into a header section anyway.
   static let tokenByteCountMax = 16 * 1024
 
-  init(accessToken: Secret, lifetime: Duration?) {
+  init(accessToken: Secret, lifetime: Duration?, refreshToken: Secret? = nil) {
     self.accessToken = accessToken
     self.lifetime = lifetime
+    self.refreshToken = refreshToken
   }
 
   init(reading response: ProviderResponse) throws(TokenEndpointFailure) {
@@ -39,7 +42,8 @@ struct TokenResponse: Sendable, Equatable {
     guard members["token_type"].map({ $0.lowercased() == "bearer" }) ?? true else {
       throw .refused(.unsupportedTokenType)
     }
-    self.init(accessToken: Secret(token), lifetime: members.seconds("expires_in"))
+    let refreshToken = members["refresh_token"].flatMap { Self.isSendable($0) ? Secret($0) : nil }
+    self.init(accessToken: Secret(token), lifetime: members.seconds("expires_in"), refreshToken: refreshToken)
   }
 
   private static func failure(code: String, retryAfter: Duration?) -> TokenEndpointFailure {

@@ -7,6 +7,8 @@ public enum Change: Sendable, Hashable {
   case signingKeysChanged
   /// A provider's credential was replaced.
   case credentialChanged(provider: String)
+  /// A subject's connection to a provider was made, refreshed or ended.
+  case connectionChanged(provider: String, Subject)
 }
 
 /// Hears of changes in the order of the log. Implementations post to their loops; they never block.

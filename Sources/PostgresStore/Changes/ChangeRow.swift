@@ -14,6 +14,11 @@ extension Change {
     case "account_changed": self = .accountChanged(Subject(key))
     case "signing_keys_changed": self = .signingKeysChanged
     case "credential_changed": self = .credentialChanged(provider: key)
+    case "connection_changed":
+      // A provider's name has no space; a subject may.
+      let parts = key.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else { return nil }
+      self = .connectionChanged(provider: String(parts[0]), Subject(String(parts[1])))
     default: return nil
     }
   }

@@ -8,7 +8,7 @@ import PostgresClient
 /// Leases are measured with `clock_timestamp()`: the server's clock at the moment the row is held, not when the
 /// statement began.
 public struct PostgresConnectionStore: ConnectionStore {
-  private let database: Database
+  let database: Database
 
   public init(pools: PoolGroup, logger: Logger) { database = Database(pools: pools, logger: logger) }
 
@@ -16,7 +16,7 @@ public struct PostgresConnectionStore: ConnectionStore {
     """
     SELECT generation, sealed, expires_at
     FROM connection_credential JOIN connection ON connection.id = connection_credential.connection
-    WHERE provider = $1 AND subject IS NOT DISTINCT FROM $2 AND generation > 0
+    WHERE provider = $1 AND subject IS NOT DISTINCT FROM $2 AND sealed IS NOT NULL
     """)
 
   /// The first lease of all makes the rows. `ON CONFLICT DO UPDATE` on `connection` changes nothing, but unlike `DO
@@ -59,7 +59,7 @@ public struct PostgresConnectionStore: ConnectionStore {
   private static let commit = PreparedStatement(
     """
     WITH stored AS (
-      UPDATE connection_credential SET generation = generation + 1, sealed = $5, expires_at = $6, lease_until = NULL
+      UPDATE connection_credential SET generation = generation + 1, sealed = $5, expires_at = $6, lease_until = NULL, attempt_open = false
       FROM connection
       WHERE connection.id = connection_credential.connection
         AND provider = $1 AND subject IS NOT DISTINCT FROM $2 AND generation = $3 AND lease_epoch = $4
@@ -67,14 +67,17 @@ public struct PostgresConnectionStore: ConnectionStore {
     ), activated AS (
       UPDATE connection SET state = 'active' WHERE id IN (SELECT connection FROM stored) AND state = 'pending'
     ), logged AS (
-      INSERT INTO change_log (kind, key) SELECT 'credential_changed', $1 FROM stored
+      INSERT INTO change_log (kind, key)
+      SELECT CASE WHEN $2::text IS NULL THEN 'credential_changed' ELSE 'connection_changed' END, concat_ws(' ', $1::text, $2::text)
+      FROM stored
     )
     SELECT connection FROM stored
     """)
 
   private static let release = PreparedStatement(
     """
-    UPDATE connection_credential SET lease_until = clock_timestamp() + $5 * interval '1 microsecond'
+    UPDATE connection_credential SET
+      lease_until = clock_timestamp() + $5 * interval '1 microsecond', attempt_open = false
     FROM connection
     WHERE connection.id = connection_credential.connection
       AND provider = $1 AND subject IS NOT DISTINCT FROM $2 AND generation = $3 AND lease_epoch = $4
@@ -95,6 +98,11 @@ public struct PostgresConnectionStore: ConnectionStore {
     if let epoch = epochs.first {
       return .taken(ConnectionLease(connection: connection, generation: generation, epoch: epoch))
     }
+    return try await heldLease(on: connection, generation: generation)
+  }
+
+  /// Why a lease was not given.
+  func heldLease(on connection: ConnectionKey, generation: Int64) async throws(StoreFailure) -> LeaseOutcome {
     let found = try await database.query(Self.readLease, connection.columns) { row throws(PostgresError) in
       (generation: try row.int64(0), remaining: try row.optionalInt64(1))
     }
@@ -119,7 +127,7 @@ public struct PostgresConnectionStore: ConnectionStore {
 
 extension ConnectionKey {
   /// Parameters 1 and 2: provider and subject.
-  fileprivate var columns: [PostgresValue] {
+  var columns: [PostgresValue] {
     switch owner {
     case .service: [.text(provider.rawValue), .text(nil)]
     case .subject(let subject): [.text(provider.rawValue), .text(subject.rawValue)]
@@ -129,5 +137,5 @@ extension ConnectionKey {
 
 extension ConnectionLease {
   /// Parameters 1 to 4: provider, subject, generation and epoch.
-  fileprivate var columns: [PostgresValue] { connection.columns + [.int64(generation), .int64(epoch)] }
+  var columns: [PostgresValue] { connection.columns + [.int64(generation), .int64(epoch)] }
 }

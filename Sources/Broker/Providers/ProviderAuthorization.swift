@@ -1,0 +1,36 @@
+/// How users connect their accounts at a provider. Source: RFC 6749 §4.1; RFC 7636.
+public struct ProviderAuthorization: Sendable, Equatable {
+  /// Where the browser is sent.
+  public var endpoint: EndpointURL
+  /// The provider's issuer identifier; with it, an answer whose `iss` is absent or another is refused.
+  /// Source: RFC 9207 §2.4.
+  public var issuer: String?
+  /// Source: RFC 7009 §2; nil: disconnecting is local.
+  public var revocationEndpoint: EndpointURL?
+  public var rotation: Rotation
+
+  public init(
+    endpoint: EndpointURL, issuer: String? = nil, revocationEndpoint: EndpointURL? = nil, rotation: Rotation = .unknown
+  ) {
+    self.endpoint = endpoint
+    self.issuer = issuer
+    self.revocationEndpoint = revocationEndpoint
+    self.rotation = rotation
+  }
+
+  /// What the provider does to a refresh token that was used: it decides what may be done after a refresh whose outcome
+  /// nobody knows.
+  public enum Rotation: String, Sendable, CaseIterable {
+    /// The refresh token stays.
+    case none
+    /// The refresh token is dead once it was used; using it again may end the connection. Source: RFC 9700 §4.14.2.
+    case strict
+    /// As `strict`, but a retry soon after gets the same answer.
+    case grace
+    /// Taken for `strict`.
+    case unknown
+
+    /// Whether a refresh token that may have been used already may be presented while the access token still lives.
+    var allowsEarlyRetry: Bool { self == .none || self == .grace }
+  }
+}

@@ -1,0 +1,28 @@
+import OAuthCore
+
+extension TokenRequest {
+  /// Asks, and reads the answer.
+  func send(over transport: any ProviderTransport) async throws(TokenEndpointFailure) -> TokenResponse {
+    let response: ProviderResponse
+    do {
+      response = try await transport.send(http)
+    } catch {
+      throw .transient(.transport(error), retryAfter: nil)
+    }
+    return try TokenResponse(reading: response)
+  }
+}
+
+extension CredentialRecord {
+  /// - Parameters:
+  ///   - sentAt: when the provider was asked; the life is counted from there, so that a slow answer does not lengthen it.
+  ///   - old: what was refreshed; its refresh token stays when no other came. Source: RFC 6749 §6.
+  init(_ token: TokenResponse, to request: TokenRequest, sentAt: Timestamp, replacing old: CredentialRecord?) {
+    let refreshToken = token.refreshToken ?? old?.refreshToken
+    // A token that names no end and cannot be replaced is good until the upstream says otherwise.
+    let unnamed = refreshToken == nil ? RenewalMargins.lifetimeMax : request.provider.defaultLifetime
+    self.init(
+      accessToken: token.accessToken, refreshToken: refreshToken, obtainedAt: sentAt,
+      expiresAt: sentAt + (token.lifetime ?? unnamed), fingerprint: request.fingerprint)
+  }
+}
