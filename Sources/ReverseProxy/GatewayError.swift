@@ -32,6 +32,8 @@ public enum GatewayError: Error, Sendable, Equatable {
   // Postern's own.
   /// The credential for the upstream could not be had; `retryable` when another try may do.
   case credentialUnavailable(retryable: Bool)
+  /// The caller's subject has to connect an account at a provider first, or again, in a browser.
+  case connectionRequired(connectURL: String)
   /// The store could not say whether the token is good, and a stale yes is not given.
   case verificationUnavailable
   case overloaded
@@ -50,6 +52,8 @@ public enum GatewayError: Error, Sendable, Equatable {
       .responseIncomplete, .responseHeadTooLarge, .responseMalformed:
       502
     case .connectionTimeout, .responseTimeout: 504
+    // Source: RFC 4918 §11.4: what the request depends on was not done.
+    case .connectionRequired: 424
     case .connectionLimitReached, .verificationUnavailable, .overloaded, .shuttingDown: 503
     case .credentialUnavailable(let retryable): retryable ? 503 : 502
     case .internalError: 500
@@ -75,7 +79,8 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .responseMalformed: "http_protocol_error"
     case .credentialUnavailable, .verificationUnavailable, .overloaded, .shuttingDown, .internalError:
       "proxy_internal_error"
-    case .badTarget, .routeNotFound, .methodNotAllowed, .accessDenied, .bodyTooLarge, .requestTimeout: nil
+    case .badTarget, .routeNotFound, .methodNotAllowed, .accessDenied, .bodyTooLarge, .requestTimeout, .connectionRequired:
+      nil
     }
   }
 
@@ -89,6 +94,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .accessDenied(let denial, _): denial.rawValue
     case .bodyTooLarge: "body_too_large"
     case .requestTimeout: "request_timeout"
+    case .connectionRequired: "connection_required"
     case .credentialUnavailable: "credential_unavailable"
     case .verificationUnavailable: "verification_unavailable"
     case .overloaded: "overloaded"
@@ -118,6 +124,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .responseIncomplete: "The upstream's answer broke off."
     case .responseHeadTooLarge: "The head of the upstream's answer is too large."
     case .responseMalformed: "The upstream's answer is not well-formed HTTP."
+    case .connectionRequired: "The user has to connect an account for this: open connect_url in a browser."
     case .credentialUnavailable: "The credential for the upstream could not be obtained."
     case .verificationUnavailable: "The access token cannot be verified at the moment."
     case .overloaded: "The gateway has more work than it can take."
@@ -130,10 +137,11 @@ public enum GatewayError: Error, Sendable, Equatable {
   ///
   /// - Parameter requestID: the id under which the log has the rest.
   public func response(requestID: String) -> HTTPResponse {
-    let body: JSONObject = [
+    var body: JSONObject = [
       "type": .string("urn:postern:error:\(code)"), "title": .string(sentence), "status": .integer(Int64(status)),
       "request_id": .string(requestID),
     ]
+    if case .connectionRequired(let url) = self { body["connect_url"] = .string(url) }
     var fields: HTTPFields = [
       "Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Request-Id": requestID,
     ]

@@ -45,13 +45,16 @@ extension YAMLValue {
 
 extension Section {
   fileprivate func provider(_ id: ProviderID) -> Provider? {
-    unavailable("issuer", "authorization_endpoint", "rotation", "release")
     let endpoint = required("token_endpoint") { $0.endpointURL }
     let client = required("client") { $0.providerClient }
     let grant = required("grant") { value in
       value.choice(
-        [("client_credentials", GrantType.clientCredentials)],
-        unavailable: ["authorization_code", "token_exchange", "jwt_bearer"])
+        [("client_credentials", GrantType.clientCredentials), ("authorization_code", .authorizationCode)],
+        unavailable: ["token_exchange", "jwt_bearer"])
+    }
+    let authorization = authorization(for: grant)
+    optional("release") { value in
+      value.choice([("proxy_only", ())], unavailable: ["never", "token_exchange"])
     }
     let scopes = optional("scopes", default: []) { $0.uniqueList { $0.text } }
     let allowedHosts = required("allowed_hosts", "the only hosts that this provider's tokens are sent to") { value in
@@ -67,9 +70,42 @@ extension Section {
       member("token_endpoint")?.fault(
         "\(value.path): the client secret would travel in clear; use https, or development: { allow_http: true }")
     }
-    guard let endpoint, let client, grant != nil, let scopes, let allowedHosts else { return nil }
+    if id.rawValue.allSatisfy({ $0 == "." }) {
+      fault("\(value.path): a provider's name is part of an address and needs a letter or a digit")
+    }
+    for (key, url) in [
+      ("authorization_endpoint", authorization?.endpoint), ("revocation_endpoint", authorization?.revocationEndpoint),
+    ] where url?.scheme == .http && !allowHTTP {
+      member(key)?.fault(
+        "\(value.path): codes and tokens would travel in clear; use https, or development: { allow_http: true }")
+    }
+    guard let endpoint, let client, let grant, let scopes, let allowedHosts else { return nil }
+    if grant == .authorizationCode, authorization == nil { return nil }
     return Provider(
       id: id, tokenEndpoint: endpoint, client: client, scopes: scopes, allowedHosts: allowedHosts, allowHTTP: allowHTTP,
-      allowPrivateAddresses: allowPrivateAddresses)
+      allowPrivateAddresses: allowPrivateAddresses, authorization: authorization)
+  }
+
+  /// The members that only a provider has whose accounts users connect.
+  private func authorization(for grant: GrantType?) -> ProviderAuthorization? {
+    let keys = ["authorization_endpoint", "revocation_endpoint", "issuer", "rotation"]
+    guard grant == .authorizationCode else {
+      // Of a faulty grant, too, the members are known.
+      for key in keys {
+        guard let member = member(key), grant != nil else { continue }
+        member.fault("\(key) is for providers with grant: authorization_code")
+      }
+      return nil
+    }
+    let endpoint = required("authorization_endpoint", "where users are asked") { $0.endpointURL }
+    let revocation = optional("revocation_endpoint") { $0.endpointURL }
+    let issuer = optional("issuer") { value in
+      value.endpointURL.flatMap { _ in value.text }
+    }
+    let rotation = optional("rotation", default: .unknown) { value in
+      value.choice(ProviderAuthorization.Rotation.allCases.map { ($0.rawValue, $0) })
+    }
+    guard let endpoint, let rotation else { return nil }
+    return ProviderAuthorization(endpoint: endpoint, issuer: issuer, revocationEndpoint: revocation, rotation: rotation)
   }
 }

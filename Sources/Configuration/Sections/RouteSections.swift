@@ -63,15 +63,21 @@ extension YAMLValue {
     section { section in
       let kind = section.required("kind") { value in
         value.choice(
-          ["client_credentials", "api_key", "basic", "none"].map { ($0, $0) },
-          unavailable: ["connection", "token_exchange", "jwt_bearer", "signed_assertion"])
+          ["client_credentials", "connection", "api_key", "basic", "none"].map { ($0, $0) },
+          unavailable: ["token_exchange", "jwt_bearer", "signed_assertion"])
       }
       switch kind {
-      case "client_credentials":
+      case "client_credentials", "connection":
         return section.required("provider") { value in
           guard let provider = providers.resolve("provider", at: value) else { return nil }
           value.requireDestination(provider, allows: upstream)
-          return .clientCredentials(provider: provider.id)
+          let isConnection = kind == "connection"
+          guard isConnection == (provider.authorization != nil) else {
+            return value.fault(
+              "provider \"\(provider.id)\" has grant: \(isConnection ? "client_credentials" : "authorization_code"), "
+                + "so a route uses it by kind: \(isConnection ? "client_credentials" : "connection")")
+          }
+          return isConnection ? .connection(provider: provider.id) : .clientCredentials(provider: provider.id)
         }
       case "api_key":
         let field = section.required("header") { $0.credentialField }
@@ -135,6 +141,9 @@ extension Section {
         section.unavailable("rate")
         return RouteLimits(bodyBytesMax: section.optional("body") { $0.byteCount(in: 0...(1 << 40)) })
       }
+    }
+    if case .connection = credential, access?.isAnonymous == true {
+      member("credential")?.fault("\(value.path): an anonymous route has no subject whose connection it could use")
     }
     guard let name, let match, let access, let upstreamValue, let credential, let rewrite, let encodedSlash, let limits
     else { return nil }

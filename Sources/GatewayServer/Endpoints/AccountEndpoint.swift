@@ -1,3 +1,4 @@
+import Broker
 import HTTPWire
 import OAuthCore
 
@@ -8,17 +9,20 @@ public struct AccountEndpoint: Endpoint {
   private let consents: any ConsentStore
   private let tokens: any TokenStore
   private let scopes: ScopeDescriptions
+  private let connector: Connector?
   private let clock: any WallClock
 
+  /// - Parameter connector: nil: there is nothing that users connect.
   public init(
     gate: PageGate, clients: any ClientDirectory, consents: any ConsentStore, tokens: any TokenStore,
-    scopes: ScopeDescriptions, clock: any WallClock
+    scopes: ScopeDescriptions, connector: Connector? = nil, clock: any WallClock
   ) {
     self.gate = gate
     self.clients = clients
     self.consents = consents
     self.tokens = tokens
     self.scopes = scopes
+    self.connector = connector
     self.clock = clock
   }
 
@@ -44,11 +48,27 @@ public struct AccountEndpoint: Endpoint {
       }
       return gate.pages.respond(
         AccountPage(
-          username: account.username, apps: apps, notice: query.contains("removed") ? "Access was removed." : nil,
-          csrf: browser.csrf.text))
+          username: account.username, apps: apps, connections: try await connections(of: account.subject),
+          notice: AccountEndpoint.notice(query), csrf: browser.csrf.text))
     } catch {
       throw .unavailable(error)
     }
+  }
+
+  private static func notice(_ query: Form) -> String? {
+    if query.contains("removed") { return "Access was removed." }
+    if query.contains("connected") { return "The account was connected." }
+    return query.contains("disconnected") ? "The account was disconnected." : nil
+  }
+
+  /// What can be connected, and what is connected although it no longer can be.
+  private func connections(of subject: Subject) async throws(StoreFailure) -> [AccountPage.Connection] {
+    guard let connector else { return [] }
+    let made = try await connector.connections(of: subject)
+    let connectable = connector.connectable
+    let missing = connectable.filter { id in !made.contains { $0.provider == id } }
+    return made.map { AccountPage.Connection($0, canConnect: connectable.contains($0.provider)) }
+      + missing.map { AccountPage.Connection(provider: $0.rawValue, connect: "Connect") }
   }
 
   private func removeAccess(_ browser: Browser, _ form: Form) async throws(PageRefusal) -> HTTPResponse {

@@ -1,3 +1,4 @@
+import Broker
 import Cryptography
 import HTTPWire
 import OAuthCore
@@ -30,18 +31,37 @@ public struct LoginEndpoint: Endpoint {
 
   private func show(_ browser: Browser, _ query: Form, requestID: String?) async throws(PageRefusal) -> HTTPResponse {
     if let sealed = query["request"] { return try await flow.resume(sealed, browser, requestID: requestID) }
-    guard browser.account == nil else { return .seeOther("/account") }
+    let provider = try LoginEndpoint.provider(in: query)
+    guard browser.account == nil else { return .seeOther(LoginEndpoint.address(afterSigningIn: provider)) }
     let notice = query.contains("signed_out") ? "You are signed out." : nil
-    return gate.pages.respond(SignInPage(notice: notice, csrf: browser.csrf.text))
+    return gate.pages.respond(
+      SignInPage(clientName: provider?.rawValue, notice: notice, connect: provider?.rawValue, csrf: browser.csrf.text))
+  }
+
+  // MARK: On the way to a provider
+
+  /// The sign-in page, from which it goes on to `/connect/{provider}`.
+  static func address(beforeConnecting provider: ProviderID) -> String { "/login?connect=\(provider)" }
+
+  private static func address(afterSigningIn provider: ProviderID?) -> String {
+    provider.map { "/connect/\($0)" } ?? "/account"
+  }
+
+  /// A provider's name and nothing else: no form says where the browser goes.
+  private static func provider(in form: Form) throws(PageRefusal) -> ProviderID? {
+    guard let name = form["connect"] else { return nil }
+    guard ProviderID.isWellFormed(name) else { throw .malformed }
+    return ProviderID(name)
   }
 
   /// The password goes to the verifier and nowhere else; the page that follows does not hold it.
   private func signIn(_ browser: Browser, _ form: Form, from address: String) async throws(PageRefusal) -> HTTPResponse {
     var pending: AuthorizationRequest?
     if let sealed = form["request"] { pending = try flow.open(sealed, browser) }
+    let provider = try LoginEndpoint.provider(in: form)
     let username = form["username"] ?? ""
     guard !username.isEmpty, let password = form["password"] else {
-      return try await refuse(.incomplete, username, pending, browser)
+      return try await refuse(.incomplete, username, pending, provider, browser)
     }
 
     let outcome: PasswordVerifier.Outcome
@@ -49,24 +69,27 @@ public struct LoginEndpoint: Endpoint {
       outcome = try await passwords.verify(username: username, password: Secret(password), remoteAddress: address)
     } catch { throw .unavailable(error) }
     switch outcome {
-    case .refused: return try await refuse(.wrong, username, pending, browser)
-    case .limited(let seconds): return try await refuse(.limited(seconds: seconds), username, pending, browser)
+    case .refused: return try await refuse(.wrong, username, pending, provider, browser)
+    case .limited(let seconds): return try await refuse(.limited(seconds: seconds), username, pending, provider, browser)
     case .verified(let account):
       let signedIn: Browser
       do { signedIn = try await gate.sessions.signIn(account, replacing: browser) } catch { throw .unavailable(error) }
-      guard let pending else { return .seeOther("/account").withCookie(signedIn.setCookie) }
+      guard let pending else {
+        return .seeOther(LoginEndpoint.address(afterSigningIn: provider)).withCookie(signedIn.setCookie)
+      }
       return try await flow.goOn(to: "/consent", with: pending, signedIn).withCookie(signedIn.setCookie)
     }
   }
 
   private func refuse(
-    _ problem: Problem, _ username: String, _ pending: AuthorizationRequest?, _ browser: Browser
+    _ problem: Problem, _ username: String, _ pending: AuthorizationRequest?, _ provider: ProviderID?, _ browser: Browser
   ) async throws(PageRefusal) -> HTTPResponse {
     // What is too long for a user name is no use to show again.
     let username = username.utf8.count <= PasswordVerifier.usernameByteCountMax ? username : ""
     guard let pending else {
       let page = SignInPage(
-        username: username, problem: problem.sentence, isRefused: problem.isAboutInput, csrf: browser.csrf.text)
+        clientName: provider?.rawValue, username: username, problem: problem.sentence, isRefused: problem.isAboutInput,
+        connect: provider?.rawValue, csrf: browser.csrf.text)
       return gate.pages.respond(page, status: problem.status, retryAfter: problem.retryAfter)
     }
     return try await flow.signInPage(

@@ -50,7 +50,7 @@ extension ClientConnection {
     if let limit = route.bodyBytesMax, let length = scanner.head.fields.contentLength, length > limit {
       return refuse(.bodyTooLarge, bytes)
     }
-    if route.isAnonymous { return inject(route, path, bytes) }
+    if route.isAnonymous { return inject(route, for: nil, path, bytes) }
     guard let authorization = scanner.head.fields.authorization else {
       return deny(.missingToken, route, bytes)
     }
@@ -75,7 +75,7 @@ extension ClientConnection {
         engine.count { $0.tokenHits += 1 }
       }
       if case .deny(let denial) = token.decide(route, at: now) { return deny(denial, route, bytes) }
-      return inject(route, path, bytes)
+      return inject(route, for: token, path, bytes)
     }
   }
 
@@ -85,12 +85,21 @@ extension ClientConnection {
 
   // MARK: Credential
 
-  private func inject(_ route: LoopRoute, _ path: Span<UInt8>, _ bytes: Span<UInt8>) -> Int {
+  /// - Parameter token: nil: the route takes requests without one.
+  private func inject(_ route: LoopRoute, for token: VerifiedToken?, _ path: Span<UInt8>, _ bytes: Span<UInt8>) -> Int {
     switch route.credential {
     case .none: return forward(route, path, credential: [], bytes)
     case .fixed(let line): return forward(route, path, credential: line, bytes)
     case .provider(let provider):
       guard let line = provider.currentLine(at: engine.wallNow) else { return park(untilObtained: provider, bytes) }
+      return forward(route, path, credential: line, bytes)
+    case .connections(let connections):
+      // Such a route is not anonymous; the configuration has seen to it.
+      guard let token else { return deny(.missingToken, route, bytes) }
+      let credential = connections.credential(of: token.facts.subject)
+      guard let line = credential.currentLine(at: engine.wallNow) else {
+        return park(untilObtained: credential, connectURL: connections.connectURL, bytes)
+      }
       return forward(route, path, credential: line, bytes)
     }
   }
@@ -149,17 +158,20 @@ extension ClientConnection {
     return 0
   }
 
-  private func park(untilObtained provider: ProviderCredential, _ bytes: Span<UInt8>) -> Int {
+  /// - Parameter connectURL: for the answer when a user has to connect first.
+  private func park(
+    untilObtained provider: ProviderCredential, connectURL: String = "", _ bytes: Span<UInt8>
+  ) -> Int {
     guard let ticket = park() else { return refuse(.credentialUnavailable(retryable: true), bytes) }
     // The wait may be long: what is known of the token by then counts.
     exchange.verified = nil
     provider.wait { [self] failure in
       resume(ticket) { exchange in
         guard let failure else { return }
-        if case .unavailable = failure {
-          exchange.failure = .credentialUnavailable(retryable: true)
-        } else {
-          exchange.failure = .credentialUnavailable(retryable: false)
+        switch failure {
+        case .unavailable: exchange.failure = .credentialUnavailable(retryable: true)
+        case .notConnected, .needsReauthentication: exchange.failure = .connectionRequired(connectURL: connectURL)
+        case .refused, .unknownProvider: exchange.failure = .credentialUnavailable(retryable: false)
         }
       }
     }

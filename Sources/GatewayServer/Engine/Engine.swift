@@ -31,11 +31,16 @@ public final class Engine: @unchecked Sendable {
     public var verifier: any TokenVerifier
     public var freshness: any Freshness
     public var credentials: any CredentialSource
+    public var connections: any ConnectionSource
 
-    public init(verifier: any TokenVerifier, freshness: any Freshness, credentials: any CredentialSource) {
+    public init(
+      verifier: any TokenVerifier, freshness: any Freshness, credentials: any CredentialSource,
+      connections: any ConnectionSource = NoConnections()
+    ) {
       self.verifier = verifier
       self.freshness = freshness
       self.credentials = credentials
+      self.connections = connections
     }
   }
 
@@ -45,6 +50,7 @@ public final class Engine: @unchecked Sendable {
   let verifier: any TokenVerifier
   let freshness: any Freshness
   private let credentials: any CredentialSource
+  private let connectionSource: any ConnectionSource
   private(set) var endpoints: EndpointTable
   private(set) var trustedProxies: TrustedProxies
   let pool = BufferPool()
@@ -70,6 +76,7 @@ public final class Engine: @unchecked Sendable {
   private var upstreams: [UpstreamConnection] = []
   private var servers: [ResolvedServer: UpstreamServer] = [:]
   private var providers: [ProviderID: ProviderCredential] = [:]
+  private var connections: [ProviderID: LoopConnections] = [:]
   private var routeSerial: UInt64 = 0
   private var wallOffset: Int64 = 0
   private var drained: [() -> Void] = []
@@ -101,6 +108,7 @@ public final class Engine: @unchecked Sendable {
     verifier = ports.verifier
     freshness = ports.freshness
     credentials = ports.credentials
+    connectionSource = ports.connections
     self.endpoints = endpoints
     self.tlsFailed = tlsFailed
     self.trustedProxies = TrustedProxies(trustedProxies)
@@ -172,6 +180,12 @@ public final class Engine: @unchecked Sendable {
       providers[provider] = known
       return .provider(known)
     }
+    if case .connection(let provider) = route.credential {
+      let known = connections[provider]
+        ?? LoopConnections(provider, source: connectionSource, loop: loop, capacity: limits.connectionCredentials)
+      connections[provider] = known
+      return .connections(known)
+    }
     guard let name = route.credential.fieldName, let value = route.credential.fixedValue else { return .none }
     return .fixed(Array(name.utf8) + Array(": ".utf8) + value.exposedBytes + Array("\r\n".utf8))
   }
@@ -182,13 +196,22 @@ public final class Engine: @unchecked Sendable {
   public func apply(_ changes: [Change]) {
     loop.assertInLoop()
     verification.apply(changes)
-    for case .credentialChanged(let provider) in changes { providers[ProviderID(provider)]?.invalidate() }
+    for change in changes {
+      switch change {
+      case .credentialChanged(let provider):
+        providers[ProviderID(provider)]?.invalidate()
+        connections[ProviderID(provider)]?.invalidateAll()
+      case .connectionChanged(let provider, let subject): connections[ProviderID(provider)]?.invalidate(subject)
+      default: break
+      }
+    }
   }
 
   public func forgetEverything() {
     loop.assertInLoop()
     verification.forgetEverything()
     for credential in providers.values { credential.invalidate() }
+    for credentials in connections.values { credentials.invalidateAll() }
   }
 
   // MARK: Stopping

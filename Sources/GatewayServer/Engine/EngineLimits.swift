@@ -32,6 +32,8 @@ public struct EngineLimits: Sendable {
   public var refusedTokens = 4_096
   /// How long a refused token is not asked for again.
   public var refusedTokenLifetime: Duration = .seconds(2)
+  /// Credentials of users that are remembered, per provider.
+  public var connectionCredentials = 20_000
   /// Verifications under way; more requests are answered 503.
   public var pendingVerifications = 1_024
 

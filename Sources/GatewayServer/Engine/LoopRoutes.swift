@@ -49,4 +49,6 @@ enum LoopCredential {
   /// The whole field line, ready to be sent.
   case fixed([UInt8])
   case provider(ProviderCredential)
+  /// The credential that the subject of the presented token has connected.
+  case connections(LoopConnections)
 }

@@ -240,6 +240,7 @@ extension CredentialRule {
     case .apiKey(let fieldName, _): "api_key, in the field \(fieldName)"
     case .basic: "basic, in the field Authorization"
     case .clientCredentials(let provider): "client_credentials of provider \(provider), in the field Authorization"
+    case .connection(let provider): "what the caller has connected at provider \(provider), in the field Authorization"
     }
   }
 }

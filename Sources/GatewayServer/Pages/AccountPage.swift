@@ -1,4 +1,6 @@
-/// Who is signed in, and which clients they have allowed what.
+import Broker
+
+/// Who is signed in, which clients they have allowed what, and which accounts elsewhere they have connected.
 struct AccountPage: Page {
   struct App: Sendable {
     var clientID: String
@@ -7,8 +9,34 @@ struct AccountPage: Page {
     var since: CalendarDay
   }
 
+  struct Connection: Sendable {
+    var provider: String
+    /// In words; nil: not connected.
+    var state: String?
+    var since: CalendarDay?
+    /// The words of the link that connects it; nil: there is no need, or no way.
+    var connect: String?
+
+    init(provider: String, connect: String) {
+      self.provider = provider
+      self.connect = connect
+    }
+
+    init(_ summary: ConnectionSummary, canConnect: Bool) {
+      provider = summary.provider.rawValue
+      since = CalendarDay(summary.connectedAt)
+      if summary.state == .active {
+        state = "Connected since"
+      } else {
+        state = "Must be connected again; last connected on"
+        connect = canConnect ? "Connect again" : nil
+      }
+    }
+  }
+
   var username: String
   var apps: [App]
+  var connections: [Connection] = []
   /// What went well, as a sentence.
   var notice: String?
   var csrf: String
@@ -44,6 +72,20 @@ struct AccountPage: Page {
     </form>
     </li>
     {{#last()}}</ul>{{/last()}}{{/page.apps}}
+    {{#page.connections}}{{#first()}}<h2>Your accounts elsewhere</h2>
+    <ul class="apps">{{/first()}}
+    <li>
+    <h3>{{provider}}</h3>
+    {{#state}}<p class="muted small">{{state}} <time datetime="{{since.machine}}">{{since.words}}</time></p>{{/state}}
+    {{^state}}<p class="muted small">Not connected</p>{{/state}}
+    {{#connect}}<p><a href="/connect/{{provider}}">{{connect}}</a></p>{{/connect}}
+    {{#state}}<form method="post" action="/account/disconnect">
+    <input type="hidden" name="csrf" value="{{page.csrf}}">
+    <input type="hidden" name="provider" value="{{provider}}">
+    <button class="danger" type="submit" aria-label="Disconnect {{provider}}">Disconnect</button>
+    </form>{{/state}}
+    </li>
+    {{#last()}}</ul>{{/last()}}{{/page.connections}}
     </main>
     <footer><p>Removing access ends the app’s tokens at once. The app can ask you again.</p></footer>
     {{/main}}

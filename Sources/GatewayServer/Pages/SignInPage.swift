@@ -13,6 +13,8 @@ struct SignInPage: Page {
   var notice: String?
   /// The sealed authorization request that goes on after signing in.
   var request: String?
+  /// The provider whose account is connected after signing in.
+  var connect: String?
   var csrf: String
 
   /// The field to be filled next gets the focus.
@@ -20,7 +22,8 @@ struct SignInPage: Page {
 
   init(
     clientName: String? = nil, isReauthentication: Bool = false, username: String = "", problem: String? = nil,
-    isRefused: Bool = false, notice: String? = nil, request: String? = nil, csrf: String
+    isRefused: Bool = false, notice: String? = nil, request: String? = nil, connect: String? = nil,
+    csrf: String
   ) {
     self.clientName = clientName
     self.isReauthentication = isReauthentication
@@ -29,6 +32,7 @@ struct SignInPage: Page {
     self.isRefused = isRefused
     self.notice = notice
     self.request = request
+    self.connect = connect
     self.csrf = csrf
     focusesUsername = username.isEmpty
   }
@@ -47,6 +51,7 @@ struct SignInPage: Page {
     <form method="post" action="/login">
     <input type="hidden" name="csrf" value="{{page.csrf}}">
     {{#page.request}}<input type="hidden" name="request" value="{{page.request}}">{{/page.request}}
+    {{#page.connect}}<input type="hidden" name="connect" value="{{page.connect}}">{{/page.connect}}
     <label for="username">User name</label>
     <input type="text" id="username" name="username" value="{{page.username}}" autocomplete="username" autocapitalize="none" autocorrect="off" spellcheck="false" required{{#page.isRefused}} aria-invalid="true"{{/page.isRefused}}{{#page.problem}} aria-describedby="problem"{{/page.problem}}{{#page.focusesUsername}} autofocus{{/page.focusesUsername}}>
     <label for="password">Password</label>

@@ -1,5 +1,6 @@
 import Broker
 import EventLoop
+import GatewayServer
 import Logging
 import OAuthCore
 
@@ -36,14 +37,29 @@ struct LoopSleeper: Sleeper {
   func sleep(for duration: Duration) async { await loop.sleep(for: duration) }
 }
 
+/// The connections of users, as the data plane sees them.
+struct ConnectedCredentials: ConnectionSource {
+  let credentials: UserCredentials
+  let issuer: String
+
+  func credential(for provider: ProviderID, of subject: Subject) async throws(BrokerFailure) -> LiveCredential {
+    try await credentials.credential(for: provider, of: subject)
+  }
+
+  func connectURL(for provider: ProviderID) -> String { "\(issuer)/connect/\(provider)" }
+}
+
 /// What happens between Postern and its providers goes to the log.
 struct LoggedBroker: BrokerObserver {
   private let logger = Logger(label: "broker")
 
   func observe(_ event: BrokerEvent, of connection: ConnectionKey) {
-    let metadata: Logger.Metadata = ["provider": "\(connection.provider)"]
+    var metadata: Logger.Metadata = ["provider": "\(connection.provider)"]
+    if case .subject(let subject) = connection.owner { metadata["subject"] = "\(subject)" }
     switch event {
     case .obtained: logger.info("credential obtained", metadata: metadata)
+    case .connected(let generation): logger.info("account connected, generation \(generation)", metadata: metadata)
+    case .disconnected: logger.info("account disconnected", metadata: metadata)
     case .adopted(let generation): logger.debug("credential of generation \(generation) adopted", metadata: metadata)
     case .stored(let generation): logger.debug("credential of generation \(generation) stored", metadata: metadata)
     case .failed(let failure, let pause):

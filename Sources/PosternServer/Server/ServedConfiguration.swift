@@ -24,6 +24,7 @@ final class ServedConfiguration: @unchecked Sendable {
   struct Reach: Sendable {
     let services: TokenServices
     let credentials: ServiceCredentials
+    let connections: UserCredentials
     let dataPlane: DataPlane
     let changes: ChangeRelay
     let janitor: Janitor
@@ -191,7 +192,8 @@ final class ServedConfiguration: @unchecked Sendable {
 
     // Whoever is asked again by a loop that forgot must know already.
     reach.services.clients.replaceConfigured(next.clients)
-    reach.credentials.reconfigure(next.providers)
+    reach.credentials.reconfigure(next.providers.filter { $0.authorization == nil })
+    reach.connections.reconfigure(next.providers)
     reach.janitor.keep(Retention(next))
     await publish(ending: change.changes)
     reach.changes.apply(change.changes)

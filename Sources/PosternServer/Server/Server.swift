@@ -63,13 +63,18 @@ final class Server: Sendable {
     // The token plane.
     let signingKeys = try await loadSigningKeys(stores, on: loops[0], clock: clock)
     let changes = ChangeRelay()
+    let egress = EgressClient(loops: loops, pool: resolvers)
     let services = TokenServices(
-      configuration, stores: stores, signingKeys: signingKeys, changes: changes, workers: workers, clock: clock)
+      configuration, stores: stores, signingKeys: signingKeys, changes: changes, workers: workers, transport: egress,
+      clock: clock)
     let tokenPlane = try TokenPlane(configuration, grants: grants, services: services)
 
     // The broker and the proxy plane.
-    let egress = EgressClient(loops: loops, pool: resolvers)
     let credentials = ServiceCredentials(
+      providers: configuration.providers.filter { $0.authorization == nil }, store: stores.connections, transport: egress, keyRing: configuration.keys,
+      clock: clock, random: SystemRandom(), sleeper: LoopSleeper(loop: loops[0]), executor: loops[0],
+      observer: LoggedBroker())
+    let connections = UserCredentials(
       providers: configuration.providers, store: stores.connections, transport: egress, keyRing: configuration.keys,
       clock: clock, random: SystemRandom(), sleeper: LoopSleeper(loop: loops[0]), executor: loops[0],
       observer: LoggedBroker())
@@ -80,18 +85,21 @@ final class Server: Sendable {
     let dataPlane = await DataPlane(
       group: group, endpoints: tokenPlane.endpoints,
       ports: Engine.Ports(
-        verifier: services.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials),
+        verifier: services.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials,
+        connections: ConnectedCredentials(credentials: connections, issuer: services.issuer)),
       limits: limits, trustedProxies: configuration.trustedProxies,
       accessLog: logger.logLevel <= .info ? LogWriter.standardError.append : nil,
       tlsFailed: { [logger] server, failure in
         logger.warning("no TLS session with an upstream", metadata: ["server": "\(server)", "reason": "\(failure)"])
       })
-    changes.add([dataPlane])
+    // In this order: a loop that forgets asks the broker, which must have forgotten by then.
+    changes.add([connections, dataPlane])
     loops[0].execute { feed.start() }
     let served = ServedConfiguration(
       configuration, from: file, version: version, tokenPlane: tokenPlane, grants: grants, files: files,
       reach: ServedConfiguration.Reach(
-        services: services, credentials: credentials, dataPlane: dataPlane, changes: changes, janitor: janitor),
+        services: services, credentials: credentials, connections: connections, dataPlane: dataPlane, changes: changes,
+        janitor: janitor),
       loop: loops[0], workers: workers, resolvers: resolvers)
     await loops[0].task { await served.start() }.value
 
@@ -118,6 +126,7 @@ final class Server: Sendable {
     await dataPlane.drain(within: Self.drainDeadline)
     maintenance.cancel()
     await credentials.shutdown()
+    await connections.shutdown()
     await egress.shutdown()
     await loops[0].task { feed.stop() }.value
     for pool in pools { await pool.loop.task { await pool.close() }.value }

@@ -14,6 +14,7 @@ struct Stores: Sendable {
   let consents: PostgresConsentStore
   let signingKeys: PostgresSigningKeyStore
   let connections: PostgresConnectionStore
+  let connectFlows: PostgresConnectFlowStore
 
   init(pools: PoolGroup, logger: Logger) {
     tokens = PostgresTokenStore(pools: pools, logger: logger)
@@ -23,5 +24,6 @@ struct Stores: Sendable {
     consents = PostgresConsentStore(pools: pools, logger: logger)
     signingKeys = PostgresSigningKeyStore(pools: pools, logger: logger)
     connections = PostgresConnectionStore(pools: pools, logger: logger)
+    connectFlows = PostgresConnectFlowStore(pools: pools, logger: logger)
   }
 }

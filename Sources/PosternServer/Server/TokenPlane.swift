@@ -1,4 +1,6 @@
+import Broker
 import Configuration
+import Cryptography
 import GatewayServer
 import HTTPWire
 import OAuthCore
@@ -53,10 +55,17 @@ struct TokenPlane: Sendable {
     table.add("/login", LoginEndpoint(gate: gate, flow: flow, passwords: passwords))
     table.add("/consent", ConsentEndpoint(gate: gate, flow: flow, consents: stores.consents, clock: clock))
     table.add("/logout", LogoutEndpoint(gate: gate, flow: flow))
+    let connector = Connector(
+      providers: configuration.providers, issuer: issuer, flows: stores.connectFlows, connections: stores.connections,
+      transport: services.transport, keyRing: ring, random: SystemRandom(), clock: clock, observer: LoggedBroker(),
+      changes: services.changes)
     table.add(
       "/account",
       AccountEndpoint(
-        gate: gate, clients: clients, consents: stores.consents, tokens: tokens, scopes: scopes, clock: clock))
+        gate: gate, clients: clients, consents: stores.consents, tokens: tokens, scopes: scopes, connector: connector,
+        clock: clock))
+    table.add("/account/disconnect", DisconnectEndpoint(gate: gate, connector: connector))
+    table.add("/connect", servesBelow: true, ConnectEndpoint(gate: gate, connector: connector))
     endpoints = table
   }
 }

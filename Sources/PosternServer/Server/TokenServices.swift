@@ -1,3 +1,4 @@
+import Broker
 import Configuration
 import Cryptography
 import EventLoop
@@ -19,11 +20,15 @@ struct TokenServices: Sendable {
   let audit = LoggedAudit()
   let verifier: AccessTokenVerifier
   let clock: any WallClock
+  /// Carries requests to providers.
+  let transport: any ProviderTransport
+  /// Hears at once of what is changed here.
+  let changes: ChangeRelay
 
   /// - Parameter changes: gets whoever has to hear of changes so that nothing outdated is believed.
   init(
     _ configuration: Configuration, stores: Stores, signingKeys: SigningKeys, changes: ChangeRelay, workers: WorkerPool,
-    clock: any WallClock
+    transport: any ProviderTransport, clock: any WallClock
   ) {
     let random = SystemRandom()
     issuer = configuration.issuer.description
@@ -31,6 +36,8 @@ struct TokenServices: Sendable {
     self.stores = stores
     self.signingKeys = signingKeys
     self.clock = clock
+    self.transport = transport
+    self.changes = changes
     tokens = AnnouncingTokenStore(base: stores.tokens, observer: changes)
     clients = CachingClientDirectory(configured: configuration.clients, source: stores.clients, clock: clock)
     handles = HandleMint(ring: ring, random: random)

@@ -1,3 +1,4 @@
+import Broker
 import Cryptography
 import Grants
 import HTTPWire
@@ -25,6 +26,10 @@ struct TestServer {
   private let consent: ConsentEndpoint
   private let account: AccountEndpoint
   private let logout: LogoutEndpoint
+  private let connect: ConnectEndpoint
+  private let disconnect: DisconnectEndpoint
+  let connections: InMemoryUserConnectionStore
+  let provider = ScriptedTokenEndpoint()
   private let token: ClientEndpoint
 
   init(
@@ -66,7 +71,14 @@ struct TestServer {
       gate: gate, flow: flow,
       passwords: PasswordVerifier(accounts: accounts, secrets: secrets, limiter: limiter, audit: audit, clock: clock))
     consent = ConsentEndpoint(gate: gate, flow: flow, consents: consents, clock: clock)
-    account = AccountEndpoint(gate: gate, clients: clients, consents: consents, tokens: tokens, scopes: scopes, clock: clock)
+    connections = InMemoryUserConnectionStore(clock: clock)
+    let connector = Connector(
+      providers: [.vault], issuer: issuer, flows: InMemoryConnectFlowStore(), connections: connections, transport: provider,
+      keyRing: ring, random: random, clock: clock, observer: NobodyListens(), changes: NobodyListens())
+    account = AccountEndpoint(
+      gate: gate, clients: clients, consents: consents, tokens: tokens, scopes: scopes, connector: connector, clock: clock)
+    connect = ConnectEndpoint(gate: gate, connector: connector)
+    disconnect = DisconnectEndpoint(gate: gate, connector: connector)
     logout = LogoutEndpoint(gate: gate, flow: flow)
 
     let signingKeys = try await SigningKeys.load(from: InMemorySigningKeyStore(), ring: ring, at: clock.now)
@@ -84,6 +96,8 @@ struct TestServer {
     case "/login": await login.respond(to: request)
     case "/consent": await consent.respond(to: request)
     case "/account": await account.respond(to: request)
+    case "/account/disconnect": await disconnect.respond(to: request)
+    case let path where path.hasPrefix("/connect"): await connect.respond(to: request)
     case "/logout": await logout.respond(to: request)
     case "/oauth/token": await token.respond(to: request)
     default: HTTPResponse(status: 404)

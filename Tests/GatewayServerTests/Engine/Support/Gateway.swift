@@ -20,6 +20,7 @@ final class Gateway: @unchecked Sendable {
   init(
     _ routes: [Route], upstreams: [String: [SocketAddress]], endpoints: EndpointTable = EndpointTable(),
     verifier: ScriptedVerifier = ScriptedVerifier(), credentials: ScriptedCredentials = ScriptedCredentials(),
+    connections: any ConnectionSource = NoConnections(),
     freshness: any Freshness = AlwaysFresh(), limits: EngineLimits = EngineLimits(), timeouts: Upstream.Timeouts = .init(),
     trustedProxies: [AddressBlock] = [], accessLog: AccessLog.Sink? = nil
   ) throws {
@@ -28,7 +29,7 @@ final class Gateway: @unchecked Sendable {
     self.credentials = credentials
     group.start()
     let snapshot = try Gateway.snapshot(routes, upstreams, timeouts)
-    let ports = Engine.Ports(verifier: verifier, freshness: freshness, credentials: credentials)
+    let ports = Engine.Ports(verifier: verifier, freshness: freshness, credentials: credentials, connections: connections)
     let loop = group.loops[0]
     (engine, address) = onLoop(loop) {
       let engine = Engine(loop: loop, endpoints: endpoints, ports: ports, limits: limits, trustedProxies: trustedProxies, accessLog: accessLog)
@@ -138,12 +139,12 @@ final class ScriptedVerifier: TokenVerifier {
 
   func add(
     _ token: String, scope: ScopeSet = ["read"], audience: [String] = [], family: Locator? = nil, client: String = "c",
-    expiresAt: Timestamp = Timestamp(seconds: 4_000_000_000)
+    subject: String = "s", expiresAt: Timestamp = Timestamp(seconds: 4_000_000_000)
   ) {
     let locator = Locator(high: 1, low: UInt64(token.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) }))
     state.withLock {
       $0.facts[token] = TokenFacts(
-        authorization: Authorization(subject: Subject("s"), client: ClientID(client), scope: scope, audience: audience),
+        authorization: Authorization(subject: Subject(subject), client: ClientID(client), scope: scope, audience: audience),
         family: family, locator: locator, issuedAt: Timestamp(seconds: 0), expiresAt: expiresAt,
         secretHash: SHA256.digest(token))
     }

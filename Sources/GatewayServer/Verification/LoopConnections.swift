@@ -1,0 +1,84 @@
+import Broker
+import EventLoop
+import OAuthCore
+
+/// Where routes get the credentials that users have connected.
+public protocol ConnectionSource: Sendable {
+  /// A credential of the subject that may be sent now, refreshed if need be.
+  func credential(for provider: ProviderID, of subject: Subject) async throws(BrokerFailure) -> LiveCredential
+  /// Where a browser goes to connect an account at the provider.
+  func connectURL(for provider: ProviderID) -> String
+}
+
+/// For a gateway whose users connect nothing.
+public struct NoConnections: ConnectionSource {
+  public init() {}
+  public func credential(for provider: ProviderID, of subject: Subject) async throws(BrokerFailure) -> LiveCredential {
+    throw .unknownProvider
+  }
+  public func connectURL(for provider: ProviderID) -> String { "" }
+}
+
+/// What one loop holds of the credentials that users have connected at one provider.
+///
+/// Bounded: when half of `capacity` has been used since the last time, everything that was not used since then makes room.
+final class LoopConnections: @unchecked Sendable {
+  // SAFETY: confined to its loop; every entry asserts it with `loop.assertInLoop()`, or is inside a request's decision.
+
+  private struct Source: CredentialSource {
+    let connections: any ConnectionSource
+    let subject: Subject
+
+    func credential(for provider: ProviderID) async throws(BrokerFailure) -> LiveCredential {
+      try await connections.credential(for: provider, of: subject)
+    }
+  }
+
+  /// What `GatewayError.connectionRequired` names.
+  let connectURL: String
+  private let provider: ProviderID
+  private let source: any ConnectionSource
+  private let loop: EventLoop
+  private let generationMax: Int
+  private var recent: [Subject: ProviderCredential] = [:]
+  private var previous: [Subject: ProviderCredential] = [:]
+
+  init(_ provider: ProviderID, source: any ConnectionSource, loop: EventLoop, capacity: Int) {
+    self.provider = provider
+    self.source = source
+    self.loop = loop
+    connectURL = source.connectURL(for: provider)
+    generationMax = max(1, capacity / 2)
+  }
+
+  var count: Int { recent.count + previous.count }
+
+  @inline(__always)
+  func credential(of subject: Subject) -> ProviderCredential { recent[subject] ?? promote(subject) }
+
+  private func promote(_ subject: Subject) -> ProviderCredential {
+    let credential = previous.removeValue(forKey: subject)
+      ?? ProviderCredential(provider, source: Source(connections: source, subject: subject), loop: loop)
+    if recent.count >= generationMax {
+      previous = recent
+      recent = [:]
+    }
+    recent[subject] = credential
+    return credential
+  }
+
+  /// The connection changed: the next request gets what it is now.
+  func invalidate(_ subject: Subject) {
+    loop.assertInLoop()
+    recent.removeValue(forKey: subject)?.invalidate()
+    previous.removeValue(forKey: subject)?.invalidate()
+  }
+
+  func invalidateAll() {
+    loop.assertInLoop()
+    for credential in recent.values { credential.invalidate() }
+    for credential in previous.values { credential.invalidate() }
+    recent = [:]
+    previous = [:]
+  }
+}

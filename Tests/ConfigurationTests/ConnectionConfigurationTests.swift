@@ -1,0 +1,67 @@
+import Broker
+import Configuration
+import ReverseProxy
+import Testing
+
+@Suite("Providers that users connect to, in the configuration")
+struct ConnectionConfigurationTests {
+  private static let provider = """
+    grant: authorization_code
+        authorization_endpoint: https://vault.example/authorize
+    """
+  private static let valid = Fixture.valid
+    .replacing("grant: client_credentials\n    client", with: "\(provider)\n    client")
+    .replacing("kind: client_credentials, provider: vault", with: "kind: connection, provider: vault")
+
+  private func faults(_ piece: String, _ replacement: String) -> String {
+    precondition(Self.valid.contains(piece))
+    do {
+      _ = try Fixture.load(Self.valid.replacing(piece, with: replacement))
+      return ""
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  @Test("endpoints, issuer, rotation and release are read, and a route uses the provider by subject")
+  func loads() throws {
+    let text = Self.valid.replacing(
+      "authorization_endpoint:",
+      with: """
+        issuer: https://vault.example
+            revocation_endpoint: https://vault.example/revoke
+            rotation: grace
+            release: proxy_only
+            authorization_endpoint:
+        """)
+    let configuration = try Fixture.load(text)
+    #expect(
+      configuration.providers[0].authorization
+        == ProviderAuthorization(
+          endpoint: EndpointURL("https://vault.example/authorize")!, issuer: "https://vault.example",
+          revocationEndpoint: EndpointURL("https://vault.example/revoke")!, rotation: .grace))
+    #expect(configuration.routes.routes[0].credential == .connection(provider: ProviderID("vault")))
+    #expect(try Fixture.load(Self.valid).providers[0].authorization?.rotation == .unknown)
+  }
+
+  @Test("a route to a host outside allowed_hosts does not load")
+  func destination() {
+    #expect(faults("allowed_hosts: [127.0.0.1]", "allowed_hosts: [api.vault.example]").contains("does not let its tokens go to 127.0.0.1"))
+  }
+
+  @Test("what is missing, does not fit or would be sent in clear is told", arguments: [
+    ("    authorization_endpoint: https://vault.example/authorize\n", "", "\"authorization_endpoint\" is missing"),
+    ("https://vault.example/authorize", "http://vault.example/authorize", "codes and tokens would travel in clear"),
+    ("https://vault.example/authorize", "/authorize", "must be an absolute http or https URL"),
+    ("authorization_endpoint:", "rotation: sometimes\n    authorization_endpoint:", "none, strict, grace, unknown"),
+    ("authorization_endpoint:", "release: token_exchange\n    authorization_endpoint:", "token_exchange is not available in this version"),
+    ("authorization_endpoint:", "revocation_endpoint: http://vault.example/r\n    authorization_endpoint:", "codes and tokens would travel in clear"),
+    ("grant: authorization_code", "grant: client_credentials", "authorization_endpoint is for providers with grant: authorization_code"),
+    ("kind: connection, provider: vault", "kind: client_credentials, provider: vault", "so a route uses it by kind: connection"),
+    ("require: { scopes: [photos.read] }", "anonymous: true", "an anonymous route has no subject whose connection it could use"),
+    ("  vault:\n", "  \"..\":\n", "needs a letter or a digit"),
+  ])
+  func tells(piece: String, replacement: String, fault: String) {
+    #expect(faults(piece, replacement).contains(fault), "\(faults(piece, replacement))")
+  }
+}
