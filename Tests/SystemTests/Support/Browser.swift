@@ -28,6 +28,7 @@ struct Browser {
   struct Proof {
     let verifier: String
     var challenge: String { Base64URL.encode(SHA256.digest(Array(verifier.utf8)).bytes) }
+    init(verifier: String) { self.verifier = verifier }
     init() { verifier = Base64URL.encode((0..<32).map { _ in UInt8.random(in: 0...255) }) }
   }
 

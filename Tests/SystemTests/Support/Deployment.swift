@@ -37,11 +37,12 @@ final class Deployment: @unchecked Sendable {
   ///   - program: what runs; it takes the commands of `postern`.
   ///   - processes: how many instances; 0: none yet.
   ///   - grant: one more grant type, switched on for the server and for PrintMyPics.
+  ///   - connectable: the port of the `ScriptedOAuthProvider` behind provider, upstream and route `box`; nil: nothing of use.
   ///   - extra: more lines for the configuration.
   ///   - environment: more variables for the processes.
   init(
     postgres: LocalPostgres? = nil, program: URL = PosternProcess.binary, processes count: Int = 1, grant: String? = nil,
-    extra: String = "", environment: [String: String] = [:]
+    connectable: Int? = nil, extra: String = "", environment: [String: String] = [:]
   ) throws {
     self.program = program
     extraEnvironment = environment
@@ -54,7 +55,7 @@ final class Deployment: @unchecked Sendable {
       PosternProcess.binary, ["account", "hash-password", "--password-stdin"], input: password
     ).output.trimmingCharacters(in: .whitespacesAndNewlines)
     cloudVaultPort = try freePort()
-    try Self.configuration(cloudVaultPort: cloudVaultPort, grant: grant, extra: extra)
+    try Self.configuration(cloudVaultPort: cloudVaultPort, connectable: connectable ?? cloudVaultPort, grant: grant, extra: extra)
       .write(to: folder.appendingPathComponent("postern.yaml"), atomically: true, encoding: .utf8)
     for _ in 0..<count { try launch() }
     for process in processes { try process.waitUntilReady() }
@@ -127,7 +128,7 @@ final class Deployment: @unchecked Sendable {
     throw Failure(description: "the CloudVault demo did not start")
   }
 
-  private static func configuration(cloudVaultPort: Int, grant: String?, extra: String) throws -> String {
+  private static func configuration(cloudVaultPort: Int, connectable: Int, grant: String?, extra: String) throws -> String {
     let more = grant.map { ", \"\($0)\"" } ?? ""
     return """
     issuer: @ISSUER@
@@ -174,10 +175,27 @@ final class Deployment: @unchecked Sendable {
         scopes: [read_photos]
         allowed_hosts: [127.0.0.1]
         development: { allow_http: true, allow_private_addresses: true }
+      box:
+        authorization_endpoint: http://127.0.0.1:\(connectable)/authorize
+        token_endpoint: http://127.0.0.1:\(connectable)/token
+        revocation_endpoint: http://127.0.0.1:\(connectable)/revoke
+        client: { id: postern, secret: "${env:CLOUDVAULT_SECRET}", authentication: client_secret_basic }
+        grant: authorization_code
+        rotation: strict
+        scopes: [read]
+        allowed_hosts: [127.0.0.1]
+        development: { allow_http: true, allow_private_addresses: true }
     upstreams:
+      box:
+        servers: ["http://127.0.0.1:\(connectable)"]
       cloudvault:
         servers: ["http://127.0.0.1:\(cloudVaultPort)"]
     routes:
+      - name: box
+        match: { path: /box/**, methods: [GET] }
+        require: { scopes: [photos.read] }
+        credential: { kind: connection, provider: box }
+        upstream: box
       - name: photos
         match: { path: /photos/**, methods: [GET] }
         require: { scopes: [photos.read] }

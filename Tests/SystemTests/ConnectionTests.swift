@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+
+extension SystemTests {
+  /// Alice's browser goes to the provider and comes back; signs in on the way if it has to.
+  private func connect(_ browser: inout Browser, _ provider: ScriptedOAuthProvider, _ deployment: Deployment) throws -> Answer {
+    var target = "/connect/box"
+    for _ in 0..<8 {
+      let answer = try browser.visit("GET", target)
+      guard let location = answer.field("Location") else {
+        guard answer.text.contains("action=\"/login\"") else { return answer }
+        var form = Browser.hiddenFields(of: answer.text)
+        form += [("username", "alice"), ("password", deployment.password)]
+        let signedIn = try browser.visit("POST", "/login", form: form)
+        target = try #require(signedIn.field("Location"))
+        continue
+      }
+      target = location
+      let origin = "http://127.0.0.1:\(provider.port)"
+      if location.hasPrefix("\(origin)/") {
+        let consent = try HTTPClient.get(port: provider.port, String(location.dropFirst(origin.count)))
+        target = try #require(consent.field("Location"))
+      }
+      if target.hasPrefix(browser.origin) { target = String(target.dropFirst(browser.origin.count)) }
+    }
+    throw Failure(description: "no end to the redirects")
+  }
+
+  private func userToken(_ deployment: Deployment) throws -> [String: String] {
+    let proof = Browser.Proof()
+    let answer = try deployment.redeem(try deployment.newCode(proof), proof.verifier)
+    return ["Authorization": "Bearer \(try #require(answer.json["access_token"] as? String))"]
+  }
+
+  @Test("DESIGN §5: a user connects; 50 parallel calls with an expired token on two instances cost one refresh; disconnecting ends it everywhere")
+  func connection() throws {
+    let provider = try ScriptedOAuthProvider(firstLifetime: 1)
+    defer { provider.stop() }
+    let deployment = try Deployment(processes: 2, connectable: provider.port)
+    let ports = deployment.processes.map(\.port)
+    let bearer = try userToken(deployment)
+    @Sendable func call(_ port: Int) throws -> Answer { try HTTPClient.get(port: port, "/box/things", fields: bearer) }
+
+    for port in ports {
+      let refused = try call(port)
+      #expect(refused.status == 424)
+      #expect(refused.json["connect_url"] as? String == "http://127.0.0.1:\(ports[0])/connect/box")
+    }
+    #expect(provider.counts.calls == 0)
+
+    var browser = Browser(deployment)
+    let account = try connect(&browser, provider, deployment)
+    #expect(account.status == 200 && account.text.contains("Connected since"), "\(account.status) \(account.text)")
+    #expect(provider.counts.codes == 1)
+    let first = provider.tokens
+
+    // The first token lives a second of real time.
+    Thread.sleep(forTimeInterval: 1.2)
+    let answers = inParallel(50) { index in try? call(ports[index % 2]) }
+    #expect(answers.allSatisfy { $0?.status == 200 && $0?.text == provider.accessToken }, "\(answers.map { $0?.status })")
+    #expect(provider.counts.refreshes == 1)
+    #expect(first != provider.tokens)
+
+    // Neither the database nor a log has any of the tokens.
+    let dump = try deployment.dump()
+    let logs = try deployment.processes.indices.map { index in
+      try String(contentsOf: deployment.folder.appendingPathComponent("instance-\(index).log"), encoding: .utf8)
+    }
+    for token in first + provider.tokens {
+      #expect(!dump.contains(token))
+      for log in logs { #expect(!log.contains(token)) }
+    }
+
+    let page = try browser.visit("GET", "/account")
+    let forms = page.text.components(separatedBy: "<form ")
+    let form = try #require(forms.first { $0.contains("action=\"/account/disconnect\"") })
+    let answer = try browser.visit("POST", "/account/disconnect", form: Browser.hiddenFields(of: form))
+    #expect(answer.status == 303)
+    #expect(provider.counts.revocations == 1)
+    #expect(try call(ports[0]).status == 424)
+    // The other instance hears of it.
+    var other = try call(ports[1]).status
+    for _ in 0..<100 where other != 424 {
+      usleep(20_000)
+      other = try call(ports[1]).status
+    }
+    #expect(other == 424)
+    #expect(provider.counts.refreshes == 1)
+  }
+
+  @Test("RFC 6749 §5.2: invalid_grant asks the user to connect again, once; connecting again heals it")
+  func reconnect() throws {
+    let provider = try ScriptedOAuthProvider(firstLifetime: 1)
+    defer { provider.stop() }
+    let deployment = try Deployment(processes: 1, connectable: provider.port)
+    let bearer = try userToken(deployment)
+    var browser = Browser(deployment)
+    _ = try connect(&browser, provider, deployment)
+    provider.refuseRefreshes()
+    Thread.sleep(forTimeInterval: 1.2)
+    for _ in 0..<5 { #expect(try HTTPClient.get(port: deployment.port, "/box/things", fields: bearer).status == 424) }
+    #expect(provider.counts.refreshes == 1)
+    let account = try browser.visit("GET", "/account")
+    #expect(account.text.contains("Connect again"))
+    _ = try connect(&browser, provider, deployment)
+    #expect(try HTTPClient.get(port: deployment.port, "/box/things", fields: bearer).status == 200)
+  }
+}
