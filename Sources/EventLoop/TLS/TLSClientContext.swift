@@ -38,7 +38,9 @@ public final class TLSClientContext: Sendable {
   /// - Throws: `protocolError` when `host` is neither.
   ///
   /// Source: RFC 9525 §6 (the subject's common name is not looked at); RFC 6066 §3 (no address as server name).
-  public func session(on descriptor: Int32, to host: String, resuming cache: TLSSessionCache) throws(TLSFailure) -> TLSSession {
+  public func session(
+    on descriptor: Int32, to host: String, resuming cache: TLSSessionCache
+  ) throws(TLSFailure) -> TLSSession {
     let session = TLSSession(context, descriptor: descriptor, cache: cache)
     let pointer = session.pointer
     SSL_set_connect_state(pointer)

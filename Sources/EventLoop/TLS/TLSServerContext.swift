@@ -19,7 +19,8 @@ public struct TLSServerSettings: Sendable, Hashable {
   public var clientAuthentication: ClientAuthentication
 
   public init(
-    certificate: String, key: String, clientAuthorities: String? = nil, clientAuthentication: ClientAuthentication = .required
+    certificate: String, key: String, clientAuthorities: String? = nil,
+    clientAuthentication: ClientAuthentication = .required
   ) {
     self.certificate = certificate
     self.key = key

@@ -20,9 +20,11 @@ struct TLSSocket {
     return bio
   }
 
-  // SAFETY: written once, by whoever comes first, and read-only from then on.
+  // SAFETY: written once, by whoever comes first, and read-only from then on. The functions are called by OpenSSL with
+  // buffers of `count` bytes, and find the state that `makeBIO` set, which outlives the BIO.
   nonisolated(unsafe) private static let method: OpaquePointer = {
-    guard let method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket") else { fatalError("out of memory") }
+    let type = BIO_get_new_index() | BIO_TYPE_SOURCE_SINK
+    guard let method = BIO_meth_new(type, "socket") else { fatalError("out of memory") }
     BIO_meth_set_read(method) { bio, bytes, count in
       guard let bio, let state = BIO_get_data(bio)?.assumingMemoryBound(to: TLSSocket.self) else { return -1 }
       postern_bio_clear_retry(bio)
