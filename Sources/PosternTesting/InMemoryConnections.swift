@@ -87,12 +87,16 @@ public final class InMemoryUserConnectionStore: UserConnectionStore {
   }
 
   public func commit(_ credential: StoredCredential, under lease: ConnectionLease) async throws(StoreFailure) -> CommitOutcome {
-    try update(lease) { row in
+    try answer { state in
+      guard var row = state.rows[lease.connection], row.generation == lease.generation else { return .superseded }
+      row.state = .active
       row.generation = credential.generation
       row.sealed = credential.sealed
       row.expiresAt = credential.expiresAt
       row.leaseEndsAt = nil
       row.hasOpenAttempt = false
+      state.rows[lease.connection] = row
+      return .stored
     }
   }
 

@@ -3,6 +3,10 @@ import OAuthCore
 /// Keeps the connections of users: their states, and the leases under which their credentials are refreshed. Every key
 /// that is passed has a subject.
 ///
+/// `commit` goes by the generation alone: a refresh token that a provider has rotated is the only one left, so it is
+/// stored even when its lease has passed to another instance, which then finds that the generation has moved. It ends a
+/// `needsReauthentication` of its generation.
+///
 /// Whatever changes a connection is told to every instance (`Change.connectionChanged`).
 public protocol UserConnectionStore: ConnectionStore {
   /// nil: never connected.

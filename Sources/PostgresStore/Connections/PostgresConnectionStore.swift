@@ -56,16 +56,19 @@ public struct PostgresConnectionStore: ConnectionStore {
     WHERE provider = $1 AND subject IS NOT DISTINCT FROM $2
     """)
 
+  /// A user's connection goes by the generation alone (`UserConnectionStore`).
   private static let commit = PreparedStatement(
     """
     WITH stored AS (
       UPDATE connection_credential SET generation = generation + 1, sealed = $5, expires_at = $6, lease_until = NULL, attempt_open = false
       FROM connection
       WHERE connection.id = connection_credential.connection
-        AND provider = $1 AND subject IS NOT DISTINCT FROM $2 AND generation = $3 AND lease_epoch = $4
+        AND provider = $1 AND subject IS NOT DISTINCT FROM $2 AND generation = $3
+        AND (lease_epoch = $4 OR subject IS NOT NULL)
       RETURNING connection_credential.connection
     ), activated AS (
-      UPDATE connection SET state = 'active' WHERE id IN (SELECT connection FROM stored) AND state = 'pending'
+      UPDATE connection SET state = 'active', reason = NULL
+      WHERE id IN (SELECT connection FROM stored) AND state IN ('pending', 'needs_reauth')
     ), logged AS (
       INSERT INTO change_log (kind, key)
       SELECT CASE WHEN $2::text IS NULL THEN 'credential_changed' ELSE 'connection_changed' END, concat_ws(' ', $1::text, $2::text)

@@ -217,6 +217,30 @@ struct UserCredentialsTests {
     #expect(scene.provider.callCount == 1)
   }
 
+  @Test("a token that arrives while the store is down serves at once, and is stored when the store is back")
+  func storeDownAfterAnswer() async throws {
+    let scene = Scene()
+    try await scene.connect()
+    scene.time.advance(by: .seconds(3600))
+    scene.provider.think()
+    let instance = scene.instance()
+    async let answer = instance.answer()
+    await eventually { scene.provider.callCount == 1 }
+    scene.store.isDown = true
+    scene.provider.answer()
+    #expect(await answer == .success("Bearer token-1"))
+    // Longer than the lease: another instance has taken it over, and was refused.
+    await eventually { scene.time.sleeperCount == 1 }
+    scene.store.isDown = false
+    scene.store[Scene.key]?.epoch += 1
+    scene.store[Scene.key]?.state = .needsReauthentication(.rotationInDoubt)
+    scene.time.advance(by: .seconds(30))
+    await instance.shutdown()
+    #expect(scene.store[Scene.key]?.state == .active)
+    #expect(try scene.record()?.accessToken == Secret("token-1"))
+    #expect(scene.provider.callCount == 1)
+  }
+
   @Test("in doubt, a strictly rotating provider is not asked again while the old token lives; others are", arguments: ProviderAuthorization.Rotation.allCases)
   func inDoubtButLive(_ rotation: ProviderAuthorization.Rotation) async throws {
     let scene = Scene(rotation: rotation)

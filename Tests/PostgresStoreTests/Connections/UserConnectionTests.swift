@@ -94,6 +94,21 @@ struct UserConnectionTests {
     }
   }
 
+  @Test("DESIGN §5: a rotated token is stored though its lease has passed to another, which then stores nothing")
+  func lateCommit() async throws {
+    try await withConnection { (store, instance) async throws in
+      let late = try #require(try await take(store, 1))
+      _ = try await instance.sql("UPDATE connection_credential SET lease_until = now() - interval '1 second'")
+      let other = try #require(try await take(store, 1))
+      try await store.requireReauthentication(.rotationInDoubt, under: other)
+      #expect(try await store.commit(Self.credential(2), under: late) == .stored)
+      #expect(try await store.connection(Self.alice) == UserConnection(state: .active, credential: Self.credential(2)))
+      #expect(try await store.commit(Self.credential(2), under: other) == .superseded)
+      try await store.requireReauthentication(.rotationInDoubt, under: other)
+      #expect(try await store.connection(Self.alice)?.state == .active)
+    }
+  }
+
   @Test("a revoked connection keeps no credential, is in no list, and fences a refresh that is under way")
   func revoked() async throws {
     try await withConnection { (store, _) async throws in
