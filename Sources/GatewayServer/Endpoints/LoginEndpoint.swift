@@ -35,7 +35,8 @@ public struct LoginEndpoint: Endpoint {
     guard browser.account == nil else { return .seeOther(LoginEndpoint.address(afterSigningIn: provider)) }
     let notice = query.contains("signed_out") ? "You are signed out." : nil
     return gate.pages.respond(
-      SignInPage(clientName: provider?.rawValue, notice: notice, connect: provider?.rawValue, csrf: browser.csrf.text))
+      SignInPage(clientName: provider?.rawValue, notice: notice, connect: provider?.rawValue, csrf: browser.csrf.text),
+      afterSubmit: provider.map { _ in gate.providerSources })
   }
 
   // MARK: On the way to a provider
@@ -90,7 +91,8 @@ public struct LoginEndpoint: Endpoint {
       let page = SignInPage(
         clientName: provider?.rawValue, username: username, problem: problem.sentence, isRefused: problem.isAboutInput,
         connect: provider?.rawValue, csrf: browser.csrf.text)
-      return gate.pages.respond(page, status: problem.status, retryAfter: problem.retryAfter)
+      return gate.pages.respond(
+        page, status: problem.status, afterSubmit: provider.map { _ in gate.providerSources }, retryAfter: problem.retryAfter)
     }
     return try await flow.signInPage(
       for: pending, browser, username: username, status: problem.status, retryAfter: problem.retryAfter

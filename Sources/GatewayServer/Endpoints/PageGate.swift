@@ -8,6 +8,9 @@ public struct PageGate: Sendable {
 
   let sessions: BrowserSessions
   let pages: PageResponder
+  /// CSP sources for a form after which the browser goes on to a provider: `https`, and `http` where Postern itself has
+  /// it. Chromium holds every redirect after a form against its `form-action`.
+  let providerSources: String
   private let origin: OriginCheck
 
   /// - Parameter issuer: issuer identifier; its origin is where the pages live.
@@ -15,6 +18,7 @@ public struct PageGate: Sendable {
     self.sessions = sessions
     self.pages = pages
     origin = OriginCheck(issuer: issuer)
+    providerSources = RedirectTarget(issuer).sources
   }
 
   /// Shows a page.

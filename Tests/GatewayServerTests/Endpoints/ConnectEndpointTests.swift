@@ -28,8 +28,10 @@ struct ConnectEndpointTests {
     let browser = TestBrowser(server)
     await browser.get("/connect/vault")
     #expect(browser.history.last == "/login?connect=vault")
+    func leadsOn() -> Bool { browser.response.fields["Content-Security-Policy"]?.contains("form-action 'self' https:;") == true }
+    #expect(leadsOn())
     await browser.signIn(password: "wrong")
-    #expect(browser.response.status == 403)
+    #expect(browser.response.status == 403 && leadsOn())
     await browser.signIn()
     #expect(browser.location?.hasPrefix("https://vault.example/authorize?") == true)
     #expect(browser.response.status == 303)
