@@ -17,15 +17,15 @@ struct CrossOriginAccess: Sendable {
         "Allow": "\(methods), OPTIONS",
         "Access-Control-Allow-Origin": "*",
         "Access-Control-Allow-Methods": methods,
-        "Access-Control-Allow-Headers": "Authorization, Content-Type, DPoP",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type",
         "Access-Control-Max-Age": "7200",
       ])
   }
 
   func open(_ response: HTTPResponse) -> HTTPResponse {
     var response = response
-    response.fields["Access-Control-Allow-Origin"] = "*"
-    response.fields["Access-Control-Expose-Headers"] = "WWW-Authenticate, Retry-After, DPoP-Nonce"
+    response.fields.append("Access-Control-Allow-Origin", "*")
+    response.fields.append("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
     return response
   }
 }

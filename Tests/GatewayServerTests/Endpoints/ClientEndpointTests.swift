@@ -52,7 +52,8 @@ struct ClientEndpointTests {
     #expect(preflight.fields["Access-Control-Allow-Methods"] == "POST")
     #expect(preflight.fields["Access-Control-Allow-Credentials"] == nil)
 
-    let answer = await endpoint.respond(to: HTTPRequest(method: "POST", path: "/oauth/token"))
+    let answer = await endpoint.respond(
+      to: HTTPRequest(method: "POST", path: "/oauth/token", fields: ["Origin": "https://app.example"]))
     #expect(answer.fields["Access-Control-Allow-Origin"] == "*")
     #expect(answer.fields["Access-Control-Allow-Credentials"] == nil)
   }
