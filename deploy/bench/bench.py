@@ -200,8 +200,8 @@ class Bench:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--postern", required=True, help="the release binary")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=8, help="length of one round")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=int, default=4, help="length of one round")
     parser.add_argument("sections", nargs="*", metavar="memory|proxy|tokens|revocation")
     arguments = parser.parse_args()
     all_sections = ["memory", "proxy", "tokens", "revocation"]
