@@ -35,7 +35,6 @@ need() {
 
 need_swift() {
   command -v swift >/dev/null && return 0
-  [ -x /opt/swift/usr/bin/swift ] && PATH=/opt/swift/usr/bin:$PATH && return 0
   echo "Swift 6.2 or newer is needed: see https://www.swift.org/install/linux/" >&2
   return 1
 }
