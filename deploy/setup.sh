@@ -35,6 +35,9 @@ need() {
 
 need_swift() {
   command -v swift >/dev/null && return 0
+  # Many installations add Swift to the PATH of login shells only.
+  PATH=$(bash -lc 'printf %s "$PATH"' </dev/null)
+  command -v swift >/dev/null && return 0
   echo "Swift 6.2 or newer is needed: see https://www.swift.org/install/linux/" >&2
   return 1
 }
