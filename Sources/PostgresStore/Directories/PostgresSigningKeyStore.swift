@@ -25,21 +25,25 @@ public struct PostgresSigningKeyStore: SigningKeyStore {
     try await database.query(Self.list, [], Self.key)
   }
 
-  /// The lock comes in a statement of its own, so that the one after it sees what the holder before has committed.
   public func establish(_ candidate: StoredSigningKey) async throws(StoreFailure) -> [StoredSigningKey] {
     do {
-      return try await database.pools.current.transaction { connection throws(PostgresError) in
-        _ = try await connection.query(AdvisoryLock.take, [.int64(AdvisoryLock.signingKeys)])
-        _ = try await connection.query(Self.add, [
-          .text(candidate.keyID), .text(candidate.algorithm), .bytes(candidate.sealedPrivateKey),
-          .timestamp(candidate.createdAt),
-        ])
-        var keys: [StoredSigningKey] = []
-        for row in try await connection.query(Self.list) { keys.append(try Self.key(row)) }
-        return keys
-      }
+      return try await database.rerouting { () throws(PostgresError) in try await addUnlessPresent(candidate) }
     } catch {
       throw database.failure(error)
+    }
+  }
+
+  /// The lock comes in a statement of its own, so that the one after it sees what the holder before has committed.
+  private func addUnlessPresent(_ candidate: StoredSigningKey) async throws(PostgresError) -> [StoredSigningKey] {
+    try await database.pools.current.transaction { connection throws(PostgresError) in
+      _ = try await connection.query(AdvisoryLock.take, [.int64(AdvisoryLock.signingKeys)])
+      _ = try await connection.query(Self.add, [
+        .text(candidate.keyID), .text(candidate.algorithm), .bytes(candidate.sealedPrivateKey),
+        .timestamp(candidate.createdAt),
+      ])
+      var keys: [StoredSigningKey] = []
+      for row in try await connection.query(Self.list) { keys.append(try Self.key(row)) }
+      return keys
     }
   }
 

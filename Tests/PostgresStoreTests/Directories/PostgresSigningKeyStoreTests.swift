@@ -45,4 +45,29 @@ struct PostgresSigningKeyStoreTests {
       #expect(answer == ["early"])
     }
   }
+
+  @Test("a key is established though another instance is making the partition that its announcement belongs to")
+  func overtaken() async throws {
+    try await withTwoInstances { first, second in
+      let answer = try await first.firstPool.transaction { connection throws(PostgresError) in
+        _ = try await connection.query(
+          PreparedStatement(
+            """
+            SELECT create_partition('change_log', 'created_at', moment - 86400, moment + 86400, 100)
+            FROM (SELECT extract(epoch FROM now())::bigint AS moment) AS today
+            """))
+        let waiting = second.loops[0].task { () async -> [String]? in
+          try? await PostgresSigningKeyStore(pools: second.pools, logger: silent)
+            .establish(Self.candidate("late")).map(\.keyID)
+        }
+        let waits = PreparedStatement(
+          "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'change_log_default'::regclass)")
+        while try await !connection.query(waits)[0].bool(0) { await Task.yield() }
+        return waiting
+      }.value
+      #expect(answer == ["late"])
+      #expect(try await first.count("change_log") == 1)
+      #expect(try await first.count("change_log_default") == 0)
+    }
+  }
 }
