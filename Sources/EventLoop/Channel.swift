@@ -49,7 +49,7 @@ public struct Channel: ~Copyable {
     outbound = ByteQueue(pool: pool)
   }
 
-  public mutating func register(on loop: EventLoop, handler: any ReadinessHandler) throws(SystemCallError) {
+  public mutating func register(on loop: EventLoop, handler: ReadinessHandler) throws(SystemCallError) {
     registration = try loop.register(
       descriptor, for: [.readable, .writable, .peerClosed, .edgeTriggered], handler: handler)
   }

@@ -20,7 +20,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   private struct Slot {
     var generation: UInt32 = 0
     var token: UInt32 = 0
-    var handler: (any ReadinessHandler)?
+    // SAFETY: retained at registration, released at the end of the turn of the deregistration: nobody is inside it then.
+    var handler: Unmanaged<ReadinessHandler>?
   }
 
   public let index: Int
@@ -28,8 +29,10 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   private let wakeUp: Int32
   private let inbox = Mutex(Inbox())
 
-  private var slots: [Slot] = []
+  @exclusivity(unchecked) private var slots: [Slot] = []
   private var freeSlots: [UInt32] = []
+  /// Handlers that were deregistered in this turn.
+  private var departed: [Unmanaged<ReadinessHandler>] = []
   private var jobs: [UnownedJob] = []
   private var endOfTurn: [() -> Void] = []
   private var nextTurn: [() -> Void] = []
@@ -55,6 +58,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   }
 
   deinit {
+    for slot in slots { slot.handler?.release() }
+    for handler in departed { handler.release() }
     close(wakeUp)
     close(epoll)
   }
@@ -105,7 +110,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   /// Watches `descriptor`, which stays the caller's to close, after `deregister`.
   public func register(
-    _ descriptor: Int32, for interest: Readiness, handler: any ReadinessHandler, token: UInt32 = 0
+    _ descriptor: Int32, for interest: Readiness, handler: ReadinessHandler, token: UInt32 = 0
   ) throws(SystemCallError) -> Registration {
     assertInLoop()
     let slot: UInt32
@@ -115,7 +120,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
       slot = UInt32(slots.count)
       slots.append(Slot())
     }
-    slots[Int(slot)].handler = handler
+    slots[Int(slot)].handler = .passRetained(handler)
     slots[Int(slot)].token = token
     let registration = Registration(slot: slot, generation: slots[Int(slot)].generation, descriptor: descriptor)
     guard postern_epoll_add(epoll, descriptor, interest.rawValue, registration.epollData) == 0 else {
@@ -141,6 +146,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   }
 
   private func release(_ registration: Registration) {
+    if let handler = slots[Int(registration.slot)].handler { departed.append(handler) }
     slots[Int(registration.slot)].handler = nil
     slots[Int(registration.slot)].generation &+= 1
     freeSlots.append(registration.slot)
@@ -220,7 +226,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   private func dispatch(_ data: UInt64, _ readiness: Readiness) {
     let slot = slots[Int(data & 0xffff_ffff)]
     guard slot.generation == UInt32(data >> 32), let handler = slot.handler else { return }
-    handler.ready(readiness, token: slot.token)
+    handler._withUnsafeGuaranteedRef { $0.ready(readiness, token: slot.token) }
   }
 
   /// - Returns: whether the loop was asked to stop.
@@ -262,6 +268,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
       endOfTurn = []
       for body in batch { body() }
     }
+    while let handler = departed.popLast() { handler.release() }
   }
 
   private func waitMilliseconds() -> Int32 {

@@ -18,9 +18,14 @@ public struct Readiness: OptionSet, Sendable {
 }
 
 /// Owner of one or many registered descriptors. Called on the loop's thread only.
-public protocol ReadinessHandler: AnyObject {
+///
+/// A class to inherit from, not a protocol: the loop calls it for every event, and through a protocol it would count a
+/// reference each time.
+open class ReadinessHandler {
+  public init() {}
+
   /// - Parameter token: the number given at registration; lets one handler own many descriptors.
-  func ready(_ readiness: Readiness, token: UInt32)
+  open func ready(_ readiness: Readiness, token: UInt32) {}
 }
 
 /// Names one registration; a stale one is recognised by its generation and ignored.

@@ -56,7 +56,7 @@ final class Recorder: ReadinessHandler {
 
   init(_ action: @escaping (Readiness) -> Void = { _ in }) { self.action = action }
 
-  func ready(_ readiness: Readiness, token: UInt32) {
+  override func ready(_ readiness: Readiness, token: UInt32) {
     events.append((readiness, token))
     action(readiness)
   }

@@ -23,6 +23,7 @@ final class CurlMulti: ReadinessHandler {
     self.trustAnchors = trustAnchors
     self.limits = limits
     self.handle = handle
+    super.init()
     // SAFETY: libcurl calls back from calls of this class only, all on the loop, and `close` ends the handle before the
     // owner lets go of this object.
     let context = Unmanaged.passUnretained(self).toOpaque()
@@ -66,7 +67,7 @@ final class CurlMulti: ReadinessHandler {
 
   // MARK: Driving
 
-  func ready(_ readiness: Readiness, token: UInt32) {
+  override func ready(_ readiness: Readiness, token: UInt32) {
     var events: Int32 = 0
     if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp]) { events |= CURL_CSELECT_IN }
     if readiness.contains(.writable) { events |= CURL_CSELECT_OUT }

@@ -65,7 +65,7 @@ extension ClientConnection {
         token = verified
       } else {
         let presented = value.extracting(range)
-        switch engine.verification.lookup(presented, at: now, trustsStored: engine.freshness.isFresh) {
+        switch engine.verification.lookup(presented, at: now, trustsStored: engine.trustsStored) {
         case .verified(let known): token = known
         case .refused: return deny(.invalidToken, route, bytes)
         case .unknown(let digest):

@@ -69,6 +69,7 @@ final class ClientConnection: ReadinessHandler {
     channel = Channel(descriptor: descriptor, isWritable: true, tls: tls, pool: engine.pool)
     exchange = Exchange(engine)
     deadline = engine.deadline(after: engine.waits.header)
+    super.init()
     exchange.attach(to: self)
     do {
       try channel.register(on: engine.loop, handler: self)
@@ -90,9 +91,18 @@ final class ClientConnection: ReadinessHandler {
     return named
   }
 
+  /// Tells an upstream whom the request under way comes from.
+  func appendForwardedLines(to request: inout ByteQueue) {
+    if isTrustedProxy, let named {
+      request.append(named.forwardedLines)
+    } else {
+      request.append(peer.forwardedLines)
+    }
+  }
+
   // MARK: Events
 
-  func ready(_ readiness: Readiness, token: UInt32) {
+  override func ready(_ readiness: Readiness, token: UInt32) {
     // Both directions are gone: nobody is there to answer.
     guard readiness.isDisjoint(with: [.hangUp, .error]) else { return abandon() }
     if phase == .securing {

@@ -48,7 +48,8 @@ public final class Engine: @unchecked Sendable {
   @exclusivity(unchecked) private(set) var limits: EngineLimits
   @exclusivity(unchecked) private(set) var waits: EngineWaits
   let verifier: any TokenVerifier
-  let freshness: any Freshness
+  private let freshness: any Freshness
+  private var freshnessSeen: (at: Int64, isFresh: Bool) = (.min, false)
   private let credentials: any CredentialSource
   private let connectionSource: any ConnectionSource
   private(set) var endpoints: EndpointTable
@@ -62,7 +63,7 @@ public final class Engine: @unchecked Sendable {
   @exclusivity(unchecked) private(set) var requestID: RequestID
   /// Where heads are written together with what follows them.
   @exclusivity(unchecked) var outgoing: ByteQueue
-  private(set) var routes = LoopRoutes(table: Engine.noRoutes, routes: [])
+  @exclusivity(unchecked) private(set) var routes = LoopRoutes(table: Engine.noRoutes, routes: [])
   private(set) var isDraining = false
   private(set) var date = DateField()
   /// Where receptions land before they are looked at.
@@ -342,6 +343,12 @@ public final class Engine: @unchecked Sendable {
   public var waitingBytes: Int {
     clients.reduce(0) { $0 + $1.channel.inbound.count + $1.channel.outbound.count }
       + upstreams.reduce(0) { $0 + $1.channel.inbound.count + $1.channel.outbound.count }
+  }
+
+  /// Whether remembered facts of opaque tokens may be used. Asked once per turn, since all loops share the answer.
+  var trustsStored: Bool {
+    if freshnessSeen.at != loop.now { freshnessSeen = (loop.now, freshness.isFresh) }
+    return freshnessSeen.isFresh
   }
 
   func count(_ change: (inout EngineCounters) -> Void) { change(&counters) }

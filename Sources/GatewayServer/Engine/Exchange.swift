@@ -20,7 +20,11 @@ final class Exchange {
   private(set) var requestID: RequestID
   private(set) var startedAt: Int64 = 0
 
-  var route: LoopRoute?
+  /// nil until the request goes to an upstream.
+  var route: LoopRoute? { hasRoute ? keptRoute : nil }
+  /// The route of the last request that went to an upstream: kept for the next one, which often has the same.
+  private var keptRoute: LoopRoute?
+  private var hasRoute = false
   // SAFETY: set to nil before the connection is closed, which the engine holds until then.
   private unowned(unsafe) var upstream: UpstreamConnection?
   /// Head and first body bytes as sent, until the response begins: for the one retry.
@@ -93,7 +97,7 @@ final class Exchange {
 
   /// Forgets what belonged to the request only.
   func reset() {
-    route = nil
+    hasRoute = false
     verified = nil
     failure = nil
     parkCount = 0
@@ -114,7 +118,8 @@ final class Exchange {
   func composeRequest(
     _ head: borrowing RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer, pathStart: Int, credential: [UInt8]
   ) {
-    self.route = route
+    if keptRoute !== route { keptRoute = route }
+    hasRoute = true
     compose(&request, head, bytes, route: route, server: server, pathStart: pathStart, credential: credential)
   }
 
@@ -127,7 +132,7 @@ final class Exchange {
       forwarding: head, bytes, prefix: route.addedPrefix, pathStart: pathStart, stripping: route.strippedFields)
     request.append(server.hostLine)
     request.append(credential)
-    withClient { request.append($0.origin.forwardedLines) }
+    withClient { $0.appendForwardedLines(to: &request) }
     request.append(forwardedHostOf: head, bytes)
     request.append("X-Request-Id: ")
     requestID.append(to: &request)

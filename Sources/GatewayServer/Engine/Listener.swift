@@ -23,6 +23,7 @@ final class Listener: ReadinessHandler {
     self.service = service
     descriptor = try Socket.listen(on: address)
     self.address = Socket.localAddress(descriptor) ?? address
+    super.init()
     do {
       registration = try engine.loop.register(descriptor, for: .readable, handler: self)
     } catch {
@@ -31,7 +32,7 @@ final class Listener: ReadinessHandler {
     }
   }
 
-  func ready(_ readiness: Readiness, token: UInt32) {
+  override func ready(_ readiness: Readiness, token: UInt32) {
     for _ in 0..<Listener.acceptsPerTurn {
       guard engine.mayAccept else { return rest() }
       do {

@@ -38,6 +38,7 @@ final class UpstreamConnection: ReadinessHandler {
     hasSocket = isConnected
     scanner = ResponseScanner(limits: engine.limits.wire)
     channel = Channel(descriptor: descriptor, isWritable: isConnected, tls: tls, pool: engine.pool)
+    super.init()
     do {
       try channel.register(on: engine.loop, handler: self)
     } catch {
@@ -74,7 +75,7 @@ final class UpstreamConnection: ReadinessHandler {
 
   // MARK: Events
 
-  func ready(_ readiness: Readiness, token: UInt32) {
+  override func ready(_ readiness: Readiness, token: UInt32) {
     var isWritable = false
     if isConnecting {
       guard hasSocket || finishConnecting(readiness), secure() else { return }

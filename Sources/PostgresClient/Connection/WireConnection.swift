@@ -68,6 +68,7 @@ final class WireConnection: ReadinessHandler, @unchecked Sendable {
       throw SystemCallError("PQenterPipelineMode", errno: 0)
     }
     self.handle = handle
+    super.init()
     do {
       registration = try loop.register(PQsocket(handle), for: .readable, handler: self)
     } catch {
@@ -147,7 +148,7 @@ final class WireConnection: ReadinessHandler, @unchecked Sendable {
 
   // MARK: Receiving
 
-  func ready(_ readiness: Readiness, token: UInt32) {
+  override func ready(_ readiness: Readiness, token: UInt32) {
     loop.assertInLoop()
     guard let handle else { return }
     if readiness != .writable, PQconsumeInput(handle) == 0 {
