@@ -52,6 +52,15 @@ static inline int postern_socket(int family) {
   return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
+// Processors that the calling thread may run on; 0 when the kernel does not say. CPU_COUNT(3) wants _GNU_SOURCE.
+static inline int postern_processor_count(void) {
+  unsigned long mask[128];
+  long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+  int count = 0;
+  for (long word = 0; word < bytes / (long)sizeof *mask; word++) count += __builtin_popcountl(mask[word]);
+  return count;
+}
+
 static inline int postern_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
 static inline int postern_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }

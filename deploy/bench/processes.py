@@ -4,6 +4,7 @@ import base64
 import glob
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import socket
@@ -11,6 +12,30 @@ import subprocess
 import time
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def descriptor_limit():
+    """Raises this process's limit of open files, and that of what it starts, as far as it may.
+
+    - Returns: the limit.
+    """
+    wanted = 65536
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limits in ((wanted, max(hard, wanted)), (min(hard, wanted), hard)):
+        if soft >= wanted:
+            break
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            break
+        except (ValueError, PermissionError):
+            pass
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def proxied_connections(wanted):
+    """As many connections through a proxy as are wanted and the limit of open files allows: each takes two of them."""
+    other_descriptors = 500
+    return min(wanted, (descriptor_limit() - other_descriptors) // 2)
 
 
 def free_port():
@@ -42,7 +67,8 @@ class Server:
         try:
             wait_for_port(port)
         except SystemExit:
-            print(pathlib.Path(log).read_text(errors="replace")[-4000:])
+            print(self.last_words())
+            self.stop()
             raise
 
     def pids(self):
@@ -72,6 +98,9 @@ class Server:
                 if line.startswith("VmRSS:"):
                     total += int(line.split()[1])
         return total
+
+    def last_words(self):
+        return pathlib.Path(self.log).read_text(errors="replace")[-4000:]
 
     def stop(self):
         try:

@@ -14,8 +14,9 @@ public struct EngineLimits: Sendable {
   public var highWatermark = 256 << 10
   /// Bytes that still wait when the sender is read again.
   public var lowWatermark = 64 << 10
-  /// Pooled connections without a request, per upstream server.
-  public var idleUpstreamConnections = 256
+  /// Pooled connections without a request, per upstream server. Enough that a load of thousands at once does not close and
+  /// make a connection with each request; the time-out below trims them when it is over.
+  public var idleUpstreamConnections = 4_096
   /// Below the keep-alive time of common servers, so that they rarely close just when a request is sent.
   public var idleUpstreamTimeout: Duration = .seconds(30)
   /// How long bytes of a refused request are still read, so that the refusal is not lost to a reset.

@@ -45,7 +45,8 @@ final class Server: Sendable {
     // Two pools: name servers that hang must not keep people from signing in.
     let workers = WorkerPool()
     let resolvers = WorkerPool(threads: 4)
-    let group = try EventLoopGroup(count: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    let openFiles = ProcessLimits.raiseOpenFiles()
+    let group = try EventLoopGroup(count: ProcessLimits.processorCount)
     group.start()
     defer { group.stop() }
     let loops = group.loops
@@ -111,7 +112,9 @@ final class Server: Sendable {
       let endpoints = adminEndpoints(dataPlane, served, pools: pools, feed: feed)
       try await dataPlane.listen(on: admin, serving: .endpoints(endpoints))
     }
-    logger.notice("serving", metadata: ["issuer": "\(configuration.issuer)", "loops": "\(loops.count)"])
+    logger.notice(
+      "serving",
+      metadata: ["issuer": "\(configuration.issuer)", "loops": "\(loops.count)", "open_files": "\(openFiles)"])
     onReady()
 
     for await request in requests {
