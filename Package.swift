@@ -103,7 +103,8 @@ let package = Package(
       dependencies: [
         "Broker", "CLibSSL", "CLinux", "Cryptography", "EventLoop", "GatewayServer", "Grants", "HTTPWire", "JSON", "OAuthCore",
         "PosternTesting", "ReverseProxy", "TestCertificates",
-      ]),
+      ],
+      exclude: ["Hygiene/Cases"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Broker", "Configuration", "Cryptography", "OAuthCore", "ReverseProxy"]),
     .testTarget(
       name: "CloudVaultDemoTests",

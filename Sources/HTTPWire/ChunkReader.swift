@@ -6,8 +6,8 @@ struct ChunkReader: Sendable {
     case size
     /// More digits, `;` or CR.
     case moreSize
-    /// Extension bytes up to CR.
-    case extensions
+    /// An extension, up to CR.
+    case extensions(ChunkExtension)
     /// LF after the size line.
     case sizeLineFeed
     /// Content bytes; `left` counts down.
@@ -75,11 +75,14 @@ struct ChunkReader: Sendable {
       digits &+= 1
       left = left << 4 | UInt64(digit)
       state = .moreSize
-    case (.moreSize, UInt8(ascii: ";")): state = .extensions
-    case (.moreSize, 0x0d), (.extensions, 0x0d): state = .sizeLineFeed
-    case (.extensions, _) where ByteClass.isFieldValue(byte):
+    case (.moreSize, UInt8(ascii: ";")): state = .extensions(ChunkExtension())
+    case (.moreSize, 0x0d): state = .sizeLineFeed
+    case (.extensions(let part), 0x0d) where part.mayEnd: state = .sizeLineFeed
+    case (.extensions(var part), _):
       extensionBytes &+= 1
       guard extensionBytes <= ChunkReader.extensionBytesMax else { throw .chunkExtensionsTooLarge }
+      try part.take(byte)
+      state = .extensions(part)
     case (.sizeLineFeed, 0x0a):
       digits = 0
       state = left == 0 ? .trailers : .content
@@ -98,14 +101,11 @@ struct ChunkReader: Sendable {
     while position < bytes.count {
       if bytes[position] == 0x0d {
         guard position &+ 1 < bytes.count else { break }
-        guard bytes[position &+ 1] == 0x0a else { throw .badTrailers }
+        guard bytes[position &+ 1] == 0x0a, position <= ChunkReader.trailerLimits.fieldBytes else { throw .badTrailers }
         return position &+ 2
       }
       guard let line = try FieldLine(bytes, at: position) else { break }
-      // Source: RFC 9110 §6.5.1: no framing, routing or authentication in trailers, however they are spelled.
-      guard FieldRole(bytes, line.name, isRequest: true) == .carried,
-        FieldRole(bytes, line.name, isRequest: false) == .carried
-      else { throw .badTrailers }
+      guard TrailerFields.mayHold(bytes, line.name) else { throw .badTrailers }
       count &+= 1
       position = line.end
       guard count <= ChunkReader.trailerLimits.fieldCount else { throw .badTrailers }

@@ -37,6 +37,8 @@ enum FieldRole {
     switch (count, first) {
     case (2, UInt8(ascii: "t")): if isName("te") { return (.dropped, 2) }
     case (4, UInt8(ascii: "h")): if isRequest, isName("host") { return (.host, 4) }
+    // CGI makes `HTTP_PROXY` of it, which many programs take for their own proxy. Source: CVE-2016-5385.
+    case (5, UInt8(ascii: "p")): if isRequest, isName("proxy") { return (.dropped, 5) }
     case (6, UInt8(ascii: "e")): if isRequest, isName("expect") { return (.expect, 6) }
     case (6, UInt8(ascii: "c")): if isRequest, isName("cookie") { return (.cookie, 6) }
     case (7, UInt8(ascii: "u")): if isName("upgrade") { return (.dropped, 7) }

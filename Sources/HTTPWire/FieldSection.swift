@@ -100,7 +100,11 @@ public struct FieldSection: ~Copyable, Sendable {
       } else if bytes.equalsIgnoringCase("upgrade", option) {
         asksToUpgrade = true
       } else if !bytes.equalsIgnoringCase("te", option) {
-        hasNominations = true
+        // Removing such a field for someone else would change what the message is, or whom it is for.
+        switch FieldRole(bytes, option, isRequest: isRequest) {
+        case .host, .authorization, .contentLength, .transferEncoding, .expect: throw .badConnection
+        case .carried, .dropped, .connection, .cookie, .challenge: hasNominations = true
+        }
       }
     }
   }
@@ -126,16 +130,11 @@ public struct FieldSection: ~Copyable, Sendable {
     lines = FieldLines(fields)
     while let line = lines.next(bytes) {
       let role = FieldRole(bytes, line.name, isRequest: isRequest)
-      let isNominated = (0..<count).contains { bytes.equalIgnoringCase(nominated[$0], line.name) }
       switch role {
-      case .dropped, .connection: try cuts.append(line.whole)
-      case .host, .authorization:
-        // Removing these for someone else would change whom and what the request is for.
-        guard !isNominated else { throw .badConnection }
-        try cuts.append(line.whole)
-      case .contentLength, .transferEncoding, .expect:
-        guard !isNominated else { throw .badConnection }
+      case .dropped, .connection, .host, .authorization: try cuts.append(line.whole)
+      case .contentLength, .transferEncoding, .expect: break
       case .carried, .cookie, .challenge:
+        let isNominated = (0..<count).contains { bytes.equalIgnoringCase(nominated[$0], line.name) }
         if isNominated { try cuts.append(line.whole) }
       }
     }

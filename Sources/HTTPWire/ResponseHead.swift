@@ -2,7 +2,7 @@
 public struct ResponseHead: ~Copyable, Sendable {
   /// Bytes of the head, with the empty line.
   public internal(set) var byteCount = 0
-  /// 100 to 999.
+  /// 100 to 599.
   public internal(set) var status = 0
   /// From the status code to the end of the reason phrase: `200 OK`.
   public internal(set) var statusAndReason = ByteRange.empty
@@ -83,7 +83,8 @@ public struct ResponseScanner: ~Copyable, Sendable {
       guard ByteClass.isDigit(bytes[index]) else { throw .badStatusLine }
       status = status &* 10 &+ Int(bytes[index] &- 0x30)
     }
-    guard status >= 100, bytes[12] == 0x20 || bytes[12] == 0x0d else { throw .badStatusLine }
+    // Source: RFC 9110 §15: values outside 100 to 599 are invalid.
+    guard (100...599).contains(status), bytes[12] == 0x20 || bytes[12] == 0x0d else { throw .badStatusLine }
     let position = bytes.endOfFieldValue(from: 12)
     guard position &+ 1 < bytes.count else {
       guard position == bytes.count || bytes[position] == 0x0d, bytes.count <= limits.startLineBytes else {
@@ -92,7 +93,9 @@ public struct ResponseScanner: ~Copyable, Sendable {
       progress.wait(bytes)
       return nil
     }
-    guard bytes[position] == 0x0d, bytes[position &+ 1] == 0x0a else { throw .badStatusLine }
+    guard bytes[position] == 0x0d, bytes[position &+ 1] == 0x0a, position &+ 2 <= limits.startLineBytes else {
+      throw .badStatusLine
+    }
     head.status = status
     head.statusAndReason = ByteRange(9, position)
     return position &+ 2

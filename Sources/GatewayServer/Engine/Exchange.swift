@@ -230,6 +230,12 @@ final class Exchange {
     }
   }
 
+  /// The response that was composed last turned out bad before anything of it was sent.
+  func takeBackResponse() {
+    hasBegunResponse = false
+    engine.outgoing.clearKeepingMemory()
+  }
+
   private func append(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>, to outgoing: inout ByteQueue) {
     outgoing.append("HTTP/1.1 ")
     outgoing.append(bytes.extracting(head.statusAndReason.range))

@@ -215,7 +215,15 @@ final class UpstreamConnection: ReadinessHandler {
     body = BodyReader(scanner.head.framing)
     let start = scanner.head.byteCount
     exchange.composeResponse(scanner.head, bytes, into: &engine.outgoing)
-    let content = try bytes.count > start ? forward(bytes.extracting(droppingFirst: start), exchange) : 0
+    let content: Int
+    do throws(WireError) {
+      content = try bytes.count > start ? forward(bytes.extracting(droppingFirst: start), exchange) : 0
+    } catch {
+      // Nothing of it has gone out: the client can still be told.
+      exchange.takeBackResponse()
+      hasHead = false
+      throw error
+    }
     guard exchange.sendOutgoing() else {
       exchange.clientIsGone()
       return bytes.count

@@ -4,7 +4,8 @@
 ///
 /// Refused are dot segments in every spelling (raw, percent-encoded, before a path parameter, between encoded slashes),
 /// empty segments, backslashes, encoded control bytes, overlong UTF-8, bad escapes and fragments. An encoded slash or
-/// backslash is only reported: each route chooses. The query is opaque and passes byte for byte.
+/// backslash is only reported: each route chooses. An escape within an escape (`%252e`) is data, unless decoding to the
+/// end would show a dot segment or a control byte: only attacks look so. The query is opaque and passes byte for byte.
 ///
 /// Percent-encoded letters (`/%61dmin`) are legal and stay as they are; `RouteTable` compares decoded octets, so such a
 /// path reaches the same route as `/admin`.
@@ -23,6 +24,7 @@ public struct CanonicalPath: Sendable, Equatable {
     var segment = SegmentCheck()
     var index = 1
     var foundEncodedSlash = false
+    var foundEncodedPercent = false
     path: while index < target.count {
       let byte = target[index]
       switch byte {
@@ -35,6 +37,7 @@ public struct CanonicalPath: Sendable, Equatable {
       case UInt8(ascii: "%"):
         guard let octet = target.escapedOctet(at: index) else { throw .badEscape }
         if octet == UInt8(ascii: "/") || octet == UInt8(ascii: "\\") { foundEncodedSlash = true }
+        if octet == UInt8(ascii: "%") { foundEncodedPercent = true }
         try segment.add(octet, isEscaped: true)
         index += 3
       case UInt8(ascii: "\\"):
@@ -50,6 +53,7 @@ public struct CanonicalPath: Sendable, Equatable {
     try segment.end(isLast: true)
     byteCount = index
     hasEncodedSlash = foundEncodedSlash
+    if foundEncodedPercent { try CanonicalPath.requireNoHiddenSegments(target.extracting(0..<index)) }
 
     while index < target.count {
       let byte = target[index]
@@ -57,6 +61,22 @@ public struct CanonicalPath: Sendable, Equatable {
       if byte <= 0x20 || byte == 0x7f { throw .illegalByte }
       index += 1
     }
+  }
+
+  /// Looks at what is left of a path when its escapes are decoded until there are none.
+  private static func requireNoHiddenSegments(_ path: Span<UInt8>) throws(PathRefusal) {
+    var octets: [UInt8] = []
+    for index in path.indices {
+      octets.append(path[index])
+      // Every octet is pushed once and an escape takes two away, so deep nesting costs no more than length.
+      while octets.count >= 3, let octet = octets.span.escapedOctet(at: octets.count - 3), octets[octets.count - 3] == UInt8(ascii: "%") {
+        octets.removeLast(3)
+        octets.append(octet)
+      }
+    }
+    var segments = SegmentCheck()
+    for octet in octets { try segments.add(octet, isEscaped: true) }
+    try segments.end(isLast: true)
   }
 
   /// `pchar` without its escapes, and the four bytes outside RFC 3986 that browsers send raw (WHATWG URL, path
@@ -135,12 +155,15 @@ private struct SegmentCheck {
     if !inParameters && (dotCount == 1 || dotCount == 2) { throw .dotSegment }
   }
 
-  /// Source: RFC 3629 §3: lead bytes C0 and C1 never occur; E0 and F0 are followed by A0 and 90 at least.
+  /// Source: RFC 3629 §3: lead bytes C0 and C1 never occur; E0 and F0 are followed by A0 and 90 at least. F8 and FC led
+  /// five and six bytes once, and some decoders still take them.
   private static func isOverlong(_ lead: UInt8, _ octet: UInt8) -> Bool {
     switch lead {
     case 0xc0, 0xc1: (0x80...0xbf).contains(octet)
     case 0xe0: (0x80...0x9f).contains(octet)
     case 0xf0: (0x80...0x8f).contains(octet)
+    case 0xf8: (0x80...0x87).contains(octet)
+    case 0xfc: (0x80...0x83).contains(octet)
     default: false
     }
   }

@@ -93,7 +93,6 @@ private let badResponses: [String] = [
 
   @Test("an upstream that breaks off within the body is shown to the client as a broken connection, never as an end", arguments: [
     "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nx",
   ])
   func truncation(_ text: String) throws {
     let upstream = try ScriptedUpstream { connection, _ in
@@ -104,6 +103,26 @@ private let badResponses: [String] = [
     let gateway = try Gateway.open(upstream.address)
     let client = try gateway.connect()
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    #expect(client.endsWithReset())
+    #expect(gateway.counters.truncatedResponses == 1)
+  }
+
+  @Test("a chunked response that turns bad after its head was forwarded is cut off, not completed, towards the client")
+  func badResponseChunk() throws {
+    let forwarded = Semaphore()
+    let upstream = try ScriptedUpstream { connection, _ in
+      guard connection.readHead() != nil else { return }
+      connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+      forwarded.wait()
+      connection.send("x\r\n0\r\n\r\n")
+      _ = connection.readHead()
+    }
+    defer { upstream.stop() }
+    let gateway = try Gateway.open(upstream.address)
+    let client = try gateway.connect()
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    #expect(client.readHead() != nil)
+    forwarded.signal()
     #expect(client.endsWithReset())
     #expect(gateway.counters.truncatedResponses == 1)
   }
