@@ -12,6 +12,10 @@ enum FieldRole {
   case expect
   /// `Cookie` or `Set-Cookie`: carried, but whoever forwards looks into it first.
   case cookie
+  /// `Via` of a request: carried, but whoever forwards looks for itself in it. Source: RFC 9110 §7.6.3.
+  case via
+  /// `traceparent` of a request: replaced by whoever forwards.
+  case traceParent
   /// `WWW-Authenticate` of a response: carried, but under another name when the challenge was not for the client.
   case challenge
 
@@ -36,6 +40,7 @@ enum FieldRole {
     func isName(_ name: StaticString) -> Bool { bytes.foldedEquals(name, at: start) }
     switch (count, first) {
     case (2, UInt8(ascii: "t")): if isName("te") { return (.dropped, 2) }
+    case (3, UInt8(ascii: "v")): if isRequest, isName("via") { return (.via, 3) }
     case (4, UInt8(ascii: "h")): if isRequest, isName("host") { return (.host, 4) }
     // CGI makes `HTTP_PROXY` of it, which many programs take for their own proxy. Source: CVE-2016-5385.
     case (5, UInt8(ascii: "p")): if isRequest, isName("proxy") { return (.dropped, 5) }
@@ -48,6 +53,7 @@ enum FieldRole {
     case (10, UInt8(ascii: "c")): if isName("connection") { return (.connection, 10) }
     case (10, UInt8(ascii: "k")): if isName("keep-alive") { return (.dropped, 10) }
     case (10, UInt8(ascii: "s")): if !isRequest, isName("set-cookie") { return (.cookie, 10) }
+    case (11, UInt8(ascii: "t")): if isRequest, isName("traceparent") { return (.traceParent, 11) }
     case (11, UInt8(ascii: "c")): if isRequest, isName("client-cert") { return (.dropped, 11) }
     case (12, UInt8(ascii: "x")): if isName("x-request-id") { return (.dropped, 12) }
     case (13, UInt8(ascii: "a")): if isRequest, isName("authorization") { return (.authorization, 13) }

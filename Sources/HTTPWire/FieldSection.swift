@@ -20,6 +20,10 @@ public struct FieldSection: ~Copyable, Sendable {
   public internal(set) var hasCookies = false
   /// A `WWW-Authenticate` line is there.
   public internal(set) var hasChallenges = false
+  /// A `Via` line is there.
+  public internal(set) var hasVia = false
+  /// Field value of `traceparent`; empty when there were several, which nobody can continue.
+  public internal(set) var traceParent: ByteRange?
   /// `Connection` named fields that only a second pass can find.
   private var hasNominations = false
 
@@ -41,6 +45,8 @@ public struct FieldSection: ~Copyable, Sendable {
     asksToUpgrade = false
     hasCookies = false
     hasChallenges = false
+    hasVia = false
+    traceParent = nil
     hasNominations = false
   }
 
@@ -56,6 +62,10 @@ public struct FieldSection: ~Copyable, Sendable {
     case .dropped: try cuts.append(whole)
     case .cookie: hasCookies = true
     case .challenge: hasChallenges = true
+    case .via: hasVia = true
+    case .traceParent:
+      traceParent = traceParent == nil ? line.value : .empty
+      try cuts.append(whole)
     case .connection:
       try takeConnection(bytes, line.value)
       try cuts.append(whole)
@@ -103,7 +113,7 @@ public struct FieldSection: ~Copyable, Sendable {
         // Removing such a field for someone else would change what the message is, or whom it is for.
         switch FieldRole(bytes, option, isRequest: isRequest) {
         case .host, .authorization, .contentLength, .transferEncoding, .expect: throw .badConnection
-        case .carried, .dropped, .connection, .cookie, .challenge: hasNominations = true
+        case .carried, .dropped, .connection, .cookie, .via, .traceParent, .challenge: hasNominations = true
         }
       }
     }
@@ -131,9 +141,9 @@ public struct FieldSection: ~Copyable, Sendable {
     while let line = lines.next(bytes) {
       let role = FieldRole(bytes, line.name, isRequest: isRequest)
       switch role {
-      case .dropped, .connection, .host, .authorization: try cuts.append(line.whole)
+      case .dropped, .connection, .host, .authorization, .traceParent: try cuts.append(line.whole)
       case .contentLength, .transferEncoding, .expect: break
-      case .carried, .cookie, .challenge:
+      case .carried, .cookie, .via, .challenge:
         let isNominated = (0..<count).contains { bytes.equalIgnoringCase(nominated[$0], line.name) }
         if isNominated { try cuts.append(line.whole) }
       }

@@ -15,6 +15,8 @@ public enum GatewayError: Error, Sendable, Equatable {
   case accessDenied(AccessDenial, AccessPolicy)
   case bodyTooLarge
   case requestTimeout
+  /// The request has passed this deployment already: forwarding it would send it round again.
+  case loopDetected
 
   // The upstream's, or of the way to it.
   case dnsError
@@ -48,6 +50,8 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .accessDenied(let denial, _): denial.status
     case .bodyTooLarge: 413
     case .requestTimeout: 408
+    // Source: RFC 5842 §7.2.
+    case .loopDetected: 508
     case .dnsError, .connectionRefused, .connectionTerminated, .tlsProtocolError, .tlsCertificateError,
       .responseIncomplete, .responseHeadTooLarge, .responseMalformed:
       502
@@ -77,6 +81,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .responseIncomplete: "http_response_incomplete"
     case .responseHeadTooLarge: "http_response_header_section_size"
     case .responseMalformed: "http_protocol_error"
+    case .loopDetected: "proxy_loop_detected"
     case .credentialUnavailable, .verificationUnavailable, .overloaded, .shuttingDown, .internalError:
       "proxy_internal_error"
     case .badTarget, .routeNotFound, .methodNotAllowed, .accessDenied, .bodyTooLarge, .requestTimeout, .connectionRequired:
@@ -94,6 +99,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .accessDenied(let denial, _): denial.rawValue
     case .bodyTooLarge: "body_too_large"
     case .requestTimeout: "request_timeout"
+    case .loopDetected: "loop_detected"
     case .connectionRequired: "connection_required"
     case .credentialUnavailable: "credential_unavailable"
     case .verificationUnavailable: "verification_unavailable"
@@ -113,6 +119,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .accessDenied(let denial, _): denial.sentence
     case .bodyTooLarge: "The request body is longer than this route takes."
     case .requestTimeout: "The request did not arrive in time."
+    case .loopDetected: "The request came back to the gateway that had forwarded it: upstreams lead in a circle."
     case .dnsError: "The upstream's name could not be resolved."
     case .connectionRefused: "The upstream refused the connection."
     case .connectionTimeout: "The upstream did not accept the connection in time."

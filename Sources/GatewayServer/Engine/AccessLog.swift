@@ -1,5 +1,6 @@
 import EventLoop
 import HTTPWire
+import OAuthCore
 
 /// One JSON line per request, gathered per loop and handed over when the buffer is full or once a second.
 ///
@@ -22,12 +23,13 @@ public struct AccessLog: ~Copyable {
 
   /// The part of a line that the request's head decides, kept until the response is done.
   static func begin(
-    _ line: inout ByteQueue, id: RequestID, unixMilliseconds: Int64, client: [UInt8], method: Span<UInt8>, path: Span<UInt8>
+    _ line: inout ByteQueue, id: RequestID, at now: Timestamp, _ clock: inout LogClock, client: [UInt8],
+    method: Span<UInt8>, path: Span<UInt8>
   ) {
     line.clearKeepingMemory()
-    line.append("{\"event\":\"request\",\"time_ms\":")
-    line.append(decimal: Int(unixMilliseconds))
-    line.append(",\"request_id\":\"")
+    line.append("{\"time\":\"")
+    clock.append(now, to: &line)
+    line.append("\",\"level\":\"info\",\"event\":\"request\",\"request_id\":\"")
     id.append(to: &line)
     line.append("\",\"client\":\"")
     line.append(client)

@@ -47,6 +47,9 @@ extension ClientConnection {
   // MARK: Token and policy
 
   private func admit(_ route: LoopRoute, _ path: Span<UInt8>, _ bytes: Span<UInt8>) -> Int {
+    if scanner.head.fields.hasVia, engine.via.isNamed(in: bytes, lines: scanner.head.fieldLines) {
+      return refuse(.loopDetected, bytes)
+    }
     if let limit = route.bodyBytesMax, let length = scanner.head.fields.contentLength, length > limit {
       return refuse(.bodyTooLarge, bytes)
     }

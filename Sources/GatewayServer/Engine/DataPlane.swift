@@ -10,11 +10,12 @@ public final class DataPlane: ChangeObserver {
   ///
   /// - Parameters:
   ///   - trustedProxies: whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+  ///   - via: how this deployment names itself to others, and knows requests that come back.
   ///   - accessLog: takes the request lines; nil: none are written.
   ///   - tlsFailed: takes what kept upstreams from being reached by TLS; callers only learn its kind.
   public init(
     group: EventLoopGroup, endpoints: EndpointTable, ports: Engine.Ports, limits: EngineLimits = EngineLimits(),
-    trustedProxies: [AddressBlock] = [], accessLog: AccessLog.Sink? = nil,
+    trustedProxies: [AddressBlock] = [], via: ViaField = .none, accessLog: AccessLog.Sink? = nil,
     tlsFailed: Engine.TLSFailureSink? = nil
   ) async {
     var engines: [Engine] = []
@@ -22,7 +23,7 @@ public final class DataPlane: ChangeObserver {
       engines.append(
         await loop.task {
           Engine(
-            loop: loop, endpoints: endpoints, ports: ports, limits: limits, trustedProxies: trustedProxies,
+            loop: loop, endpoints: endpoints, ports: ports, limits: limits, trustedProxies: trustedProxies, via: via,
             accessLog: accessLog, tlsFailed: tlsFailed)
         }.value)
     }

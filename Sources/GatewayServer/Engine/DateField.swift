@@ -21,7 +21,7 @@ struct DateField {
   }
 
   /// Year, month and day of a day number since 1970-01-01, proleptic Gregorian calendar; not before 1970.
-  private static func civil(_ days: Int64) -> (year: Int, month: Int, day: Int) {
+  static func civil(_ days: Int64) -> (year: Int, month: Int, day: Int) {
     // Counts from 1 March of year 0, so that the leap day is the last of its year.
     let shifted = Int(days) + 719_468
     let era = shifted / 146_097

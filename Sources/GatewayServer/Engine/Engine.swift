@@ -54,6 +54,7 @@ public final class Engine: @unchecked Sendable {
   private let connectionSource: any ConnectionSource
   private(set) var endpoints: EndpointTable
   private(set) var trustedProxies: TrustedProxies
+  let via: ViaField
   let pool = BufferPool()
   let verification: VerificationCache
 
@@ -61,6 +62,7 @@ public final class Engine: @unchecked Sendable {
   // access spans a call that leads to another.
   @exclusivity(unchecked) public private(set) var counters = EngineCounters()
   @exclusivity(unchecked) private(set) var requestID: RequestID
+  @exclusivity(unchecked) var logClock = LogClock()
   /// Where heads are written together with what follows them.
   @exclusivity(unchecked) var outgoing: ByteQueue
   @exclusivity(unchecked) private(set) var routes = LoopRoutes(table: Engine.noRoutes, routes: [])
@@ -95,11 +97,12 @@ public final class Engine: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - trustedProxies: whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+  ///   - via: how this deployment names itself to others, and knows requests that come back.
   ///   - accessLog: takes the request lines; nil: none are written.
   ///   - tlsFailed: takes what kept upstreams from being reached by TLS; callers only learn its kind.
   public init(
     loop: EventLoop, endpoints: EndpointTable, ports: Ports, limits: EngineLimits = EngineLimits(),
-    trustedProxies: [AddressBlock] = [], random: any RandomSource = SystemRandom(), accessLog: AccessLog.Sink? = nil,
+    trustedProxies: [AddressBlock] = [], via: ViaField = .none, random: any RandomSource = SystemRandom(), accessLog: AccessLog.Sink? = nil,
     tlsFailed: TLSFailureSink? = nil
   ) {
     loop.assertInLoop()
@@ -113,6 +116,7 @@ public final class Engine: @unchecked Sendable {
     self.endpoints = endpoints
     self.tlsFailed = tlsFailed
     self.trustedProxies = TrustedProxies(trustedProxies)
+    self.via = via
     verification = VerificationCache(limits: limits)
     requestID = RequestID(loop: random.words().0)
     scratch = .allocate(byteCount: Engine.scratchBytes, alignment: 64)

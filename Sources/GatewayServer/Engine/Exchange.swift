@@ -75,8 +75,9 @@ final class Exchange {
     responseBytes = 0
     if engine.isLogging {
       AccessLog.begin(
-        &logLine, id: requestID, unixMilliseconds: engine.wallNow.microseconds / 1000, client: withClient { $0.origin.address },
+        &logLine, id: requestID, at: engine.wallNow, &engine.logClock, client: withClient { $0.origin.address },
         method: bytes.extracting(head.method.range), path: bytes.extracting(head.path.range))
+      if let value = head.fields.traceParent { TraceField(bytes, value).append(toLog: &logLine, bytes, requestID) }
     }
   }
 
@@ -90,7 +91,7 @@ final class Exchange {
     startedAt = engine.loop.now
     if engine.isLogging {
       AccessLog.begin(
-        &logLine, id: requestID, unixMilliseconds: engine.wallNow.microseconds / 1000, client: withClient { $0.origin.address },
+        &logLine, id: requestID, at: engine.wallNow, &engine.logClock, client: withClient { $0.origin.address },
         method: "".utf8.span, path: "".utf8.span)
     }
   }
@@ -134,9 +135,11 @@ final class Exchange {
     request.append(credential)
     withClient { $0.appendForwardedLines(to: &request) }
     request.append(forwardedHostOf: head, bytes)
-    request.append("X-Request-Id: ")
+    request.append(isHTTP10 ? engine.via.beforeRequestIDOfHTTP10 : engine.via.beforeRequestID)
     requestID.append(to: &request)
-    request.append("\r\n\r\n")
+    request.append("\r\n")
+    if let value = head.fields.traceParent { TraceField(bytes, value).append(to: &request, bytes, requestID) }
+    request.append("\r\n")
   }
 
   /// Takes as much of the request body as is there.
@@ -224,10 +227,11 @@ final class Exchange {
     outgoing.clearKeepingMemory()
     append(head, bytes, to: &outgoing)
     switch persistence {
-    case .keepAlive: outgoing.append("\r\n")
-    case .keepAliveHTTP10: outgoing.append("Connection: keep-alive\r\n\r\n")
-    case .close: outgoing.append("Connection: close\r\n\r\n")
+    case .keepAlive: break
+    case .keepAliveHTTP10: outgoing.append("Connection: keep-alive\r\n")
+    case .close: outgoing.append("Connection: close\r\n")
     }
+    outgoing.append(engine.via.endOfHead)
   }
 
   /// The response that was composed last turned out bad before anything of it was sent.

@@ -21,7 +21,10 @@ extension ByteQueue {
     if let query = head.query { append(bytes.extracting(Int(query.start) - 1..<Int(query.end))) }
     // Source: RFC 9110 §2.5: an intermediary sends its own version.
     append(" HTTP/1.1\r\n")
-    if head.fields.hasCookies || !names.isEmpty {
+    if let value = head.fields.traceParent, TraceField(bytes, value).endsState {
+      let names = names + [Array("tracestate".utf8)]
+      append(bytes, requestLines: head.fieldLines, without: head.fields.cuts, stripping: names)
+    } else if head.fields.hasCookies || !names.isEmpty {
       append(bytes, requestLines: head.fieldLines, without: head.fields.cuts, stripping: names)
     } else {
       append(bytes, lines: head.fieldLines, without: head.fields.cuts)

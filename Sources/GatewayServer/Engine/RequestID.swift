@@ -14,6 +14,15 @@ struct RequestID {
     withUnsafeBytes(of: digits) { queue.append($0) }
   }
 
+  /// 16 hexadecimal digits that name this request among those of its trace; never all zeros.
+  func appendSpan(to queue: inout ByteQueue) {
+    // A bijection of the number, so that no two requests of a loop share one. Source: Steele, Lea, Flood, 2014.
+    var word = loop &+ number &* 0x9e37_79b9_7f4a_7c15
+    word = (word ^ word >> 30) &* 0xbf58_476d_1ce4_e5b9
+    word = max(word ^ word >> 27, 1)
+    withUnsafeBytes(of: (RequestID.digits(word >> 32), RequestID.digits(word))) { queue.append($0) }
+  }
+
   var text: String { withUnsafeBytes(of: digits) { String(decoding: $0, as: UTF8.self) } }
 
   private var digits: (UInt64, UInt64, UInt64, UInt64) {

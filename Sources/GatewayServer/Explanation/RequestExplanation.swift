@@ -46,11 +46,13 @@ public struct RequestExplanation: Sendable {
     public var routes: RouteTable
     public var upstreams: [Upstream]
     public var limits: Limits
+    public var via: ViaField
 
-    public init(routes: RouteTable, upstreams: [Upstream], limits: Limits) {
+    public init(routes: RouteTable, upstreams: [Upstream], limits: Limits, via: ViaField = .none) {
       self.routes = routes
       self.upstreams = upstreams
       self.limits = limits
+      self.via = via
     }
   }
 
@@ -133,6 +135,10 @@ public struct RequestExplanation: Sendable {
         return refuse("encoded slash", .badTarget(error))
       }
     }
+    if scanner.head.fields.hasVia {
+      guard !gateway.via.isNamed(in: bytes, lines: scanner.head.fieldLines) else { return refuse("via", .loopDetected) }
+      note("via", "the request has not been here before")
+    }
     if let limit = route.limits.bodyBytesMax {
       if let length = scanner.head.fields.contentLength, length > limit { return refuse("body", .bodyTooLarge) }
       note("body", "at most \(limit) bytes")
@@ -144,7 +150,7 @@ public struct RequestExplanation: Sendable {
       preconditionFailure("a configuration has the upstream of every route")
     }
     note("upstream", "\(upstream.name): \(upstream.servers.map(\.description).joined(separator: ", "))")
-    outcome = .forwarded(head: Self.head(scanner.head, bytes, path: path.span, route, upstream.servers[0]))
+    outcome = .forwarded(head: Self.head(scanner.head, bytes, path: path.span, route, upstream.servers[0], gateway.via))
   }
 
   /// - Returns: whether the request may go on.
@@ -206,7 +212,7 @@ public struct RequestExplanation: Sendable {
   // MARK: The resulting head
 
   private static func head(
-    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, path: Span<UInt8>, _ route: Route, _ server: Origin
+    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, path: Span<UInt8>, _ route: Route, _ server: Origin, _ via: ViaField
   ) -> String {
     var written = ByteQueue(pool: BufferPool())
     let pathStart = Int(head.path.start) + (head.path.isEmpty ? 0 : route.rewrite.cutCount(path: path))
@@ -216,7 +222,9 @@ public struct RequestExplanation: Sendable {
     if let field = route.credential.fieldName { written.append(Array("\(field): \(redacted)\r\n".utf8)) }
     written.append("X-Forwarded-For: <the caller's address>\r\nX-Forwarded-Proto: <http or https>\r\n")
     written.append(forwardedHostOf: head, bytes)
-    written.append("X-Request-Id: <a new one>\r\n")
+    written.append(head.isHTTP10 ? via.beforeRequestIDOfHTTP10 : via.beforeRequestID)
+    written.append("<a new one>\r\n")
+    if head.fields.traceParent != nil { written.append("traceparent: <the same trace, or a new one where it cannot be read>\r\n") }
     let text = String(decoding: written.readable, as: UTF8.self)
     return text.split(separator: "\r\n").map { withoutSecrets(String($0)) }.joined(separator: "\n")
   }

@@ -62,7 +62,8 @@ struct ExplainCommand: AsyncParsableCommand {
 
   private static func explain(_ head: [UInt8], _ configuration: Configuration) async throws -> RequestExplanation {
     let gateway = RequestExplanation.Gateway(
-      routes: configuration.routes, upstreams: configuration.upstreams, limits: configuration.limits)
+      routes: configuration.routes, upstreams: configuration.upstreams, limits: configuration.limits,
+      via: ViaField(deployment: configuration.issuer.description))
     var finding = RequestExplanation.TokenFinding.unasked
     while true {
       switch RequestExplanation.explain(head: head, at: gateway, token: finding, now: SystemClock().now) {

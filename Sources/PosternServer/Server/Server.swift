@@ -89,6 +89,7 @@ final class Server: Sendable {
         verifier: services.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials,
         connections: ConnectedCredentials(credentials: connections, issuer: services.issuer)),
       limits: limits, trustedProxies: configuration.trustedProxies,
+      via: ViaField(deployment: configuration.issuer.description),
       accessLog: logger.logLevel <= .info ? LogWriter.standardError.append : nil,
       tlsFailed: { [logger] server, failure in
         logger.warning("no TLS session with an upstream", metadata: ["server": "\(server)", "reason": "\(failure)"])

@@ -20,6 +20,7 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
     self.status = status
   }
 
+  static let via = ViaField(deployment: "https://auth.example.com")
   static let good = "Authorization: Bearer good"
 
   static let all = [
@@ -35,6 +36,10 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
     ExplainedRequest("host of another route", "GET /hosted", status: 404),
     ExplainedRequest("method", "DELETE /guarded/1", [good], status: 405),
     ExplainedRequest("body", "POST /open/x", ["Content-Length: 11"], status: 413),
+    ExplainedRequest("through other gateways", "GET /open/x", ["Via: 1.0 a, 1.1 b"], status: 200),
+    ExplainedRequest("in a circle", "GET /open/x", ["Via: 1.1 \(String(decoding: via.pseudonym, as: UTF8.self))"], status: 508),
+    ExplainedRequest("a trace", "GET /open/x", ["traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate: a=b"], status: 200),
+    ExplainedRequest("a broken trace", "GET /open/x", ["traceparent: 00-0-0-0", "tracestate: a=b"], status: 200),
     ExplainedRequest("no token", "GET /guarded/1", status: 401),
     ExplainedRequest("another scheme", "GET /guarded/1", ["Authorization: Basic eA=="], status: 401),
     ExplainedRequest("malformed bearer", "GET /guarded/1", ["Authorization: Bearer a b"], status: 400),
@@ -75,7 +80,8 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
 
   private static func explain(_ head: String, server: String = "http://127.0.0.1:1") async throws -> RequestExplanation {
     let gateway = RequestExplanation.Gateway(
-      routes: try RouteTable(try routes()), upstreams: [Upstream(name: "up", servers: [try Origin(server)])], limits: Limits())
+      routes: try RouteTable(try routes()), upstreams: [Upstream(name: "up", servers: [try Origin(server)])], limits: Limits(),
+      via: ExplainedRequest.via)
     let now = Timestamp(seconds: 2_000_000_000)
     switch RequestExplanation.explain(head: Array(head.utf8), at: gateway, now: now) {
     case .complete(let explanation): return explanation
@@ -94,7 +100,7 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
   func agreement(_ request: ExplainedRequest) async throws {
     let upstream = try ScriptedUpstream(answering: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     defer { upstream.stop() }
-    let gateway = try Gateway(try Self.routes(), upstreams: ["up": [upstream.address]], verifier: Self.verifier())
+    let gateway = try Gateway(try Self.routes(), upstreams: ["up": [upstream.address]], verifier: Self.verifier(), via: ExplainedRequest.via)
     let client = try gateway.connect()
     client.send(request.head)
     let answer = try #require(client.readMessage())
@@ -117,7 +123,7 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
   /// Lines whose values differ from request to request, or are redacted, count by their names.
   private static func withoutChanging(_ lines: [String]) -> [String] {
     lines.map { line in
-      let isChanging = ["X-Request-Id:", "X-Forwarded-For:", "X-Forwarded-Proto:", "X-Api-Key:", "Cookie:"].contains { line.hasPrefix($0) }
+      let isChanging = ["X-Request-Id:", "X-Forwarded-For:", "X-Forwarded-Proto:", "X-Api-Key:", "Cookie:", "traceparent:"].contains { line.hasPrefix($0) }
       return isChanging ? String(line.prefix { $0 != ":" }) : line
     }
   }

@@ -22,7 +22,7 @@ final class Gateway: @unchecked Sendable {
     verifier: ScriptedVerifier = ScriptedVerifier(), credentials: ScriptedCredentials = ScriptedCredentials(),
     connections: any ConnectionSource = NoConnections(),
     freshness: any Freshness = AlwaysFresh(), limits: EngineLimits = EngineLimits(), timeouts: Upstream.Timeouts = .init(),
-    trustedProxies: [AddressBlock] = [], accessLog: AccessLog.Sink? = nil
+    trustedProxies: [AddressBlock] = [], via: ViaField = .none, accessLog: AccessLog.Sink? = nil
   ) throws {
     group = try EventLoopGroup(count: 1)
     self.verifier = verifier
@@ -32,7 +32,7 @@ final class Gateway: @unchecked Sendable {
     let ports = Engine.Ports(verifier: verifier, freshness: freshness, credentials: credentials, connections: connections)
     let loop = group.loops[0]
     (engine, address) = onLoop(loop) {
-      let engine = Engine(loop: loop, endpoints: endpoints, ports: ports, limits: limits, trustedProxies: trustedProxies, accessLog: accessLog)
+      let engine = Engine(loop: loop, endpoints: endpoints, ports: ports, limits: limits, trustedProxies: trustedProxies, via: via, accessLog: accessLog)
       engine.apply(snapshot)
       let address = try! engine.listen(on: SocketAddress(literal: "127.0.0.1", port: 0)!)
       return (engine, address)
