@@ -46,7 +46,9 @@ let package = Package(
 
     // Adapters: one outside world each
     .target(name: "PostgresClient", dependencies: ["CLibPQ", "EventLoop", logging]),
-    .target(name: "Migrations", path: "sql", resources: [.embedInCode("0001_initial.sql"), .embedInCode("0002_connections.sql")]),
+    .target(
+      name: "Migrations", path: "sql",
+      resources: [.embedInCode("0001_initial.sql"), .embedInCode("0002_connections.sql"), .embedInCode("0003_refresh.sql")]),
     .target(
       name: "PostgresStore",
       dependencies: ["Broker", "Cryptography", "EventLoop", "JSON", "Migrations", "OAuthCore", "PostgresClient", logging]),

@@ -3,20 +3,25 @@ import Cryptography
 import OAuthCore
 import Synchronization
 
-/// `UserConnectionStore` in memory, for the connections of users, with an outage at will.
-public final class InMemoryUserConnectionStore: UserConnectionStore {
+/// `UserConnectionStore` in memory, with an outage at will.
+public final class InMemoryConnectionStore: UserConnectionStore {
   public struct Row: Sendable {
     public var state: ConnectionState?
     public var generation: Int64 = 0
-    public var sealed: [UInt8]?
-    public var expiresAt = Timestamp(microseconds: 0)
+    public var credential: StoredCredential?
+    public var kept: [KeptCredential] = []
     public var epoch: Int64 = 0
     public var leaseEndsAt: Timestamp?
     public var hasOpenAttempt = false
     public var connectedAt = Timestamp(microseconds: 0)
 
-    var credential: StoredCredential? {
-      sealed.map { StoredCredential(generation: generation, sealed: $0, expiresAt: expiresAt) }
+    public init(
+      state: ConnectionState? = nil, generation: Int64 = 0, credential: StoredCredential? = nil, epoch: Int64 = 0
+    ) {
+      self.state = state
+      self.generation = generation
+      self.credential = credential
+      self.epoch = epoch
     }
   }
 
@@ -24,6 +29,7 @@ public final class InMemoryUserConnectionStore: UserConnectionStore {
     var rows: [ConnectionKey: Row] = [:]
     var isDown = false
     var lookUpCount = 0
+    var commitOutcomes: [CommitOutcome] = []
   }
 
   private let clock: any WallClock
@@ -38,44 +44,35 @@ public final class InMemoryUserConnectionStore: UserConnectionStore {
 
   /// How often a connection was looked up.
   public var lookUpCount: Int { state.withLock { $0.lookUpCount } }
+  public var commitOutcomes: [CommitOutcome] { state.withLock { $0.commitOutcomes } }
 
   public subscript(_ key: ConnectionKey) -> Row? {
     get { state.withLock { $0.rows[key] } }
     set { state.withLock { $0.rows[key] = newValue } }
   }
 
-  public func credential(of connection: ConnectionKey) async throws(StoreFailure) -> StoredCredential? {
-    try answer { $0.rows[connection]?.credential }
-  }
+  // MARK: ConnectionStore
 
-  public func connection(_ key: ConnectionKey) async throws(StoreFailure) -> UserConnection? {
+  public func connection(_ key: ConnectionKey) async throws(StoreFailure) -> StoredConnection? {
     try answer { state in
       state.lookUpCount += 1
       guard let row = state.rows[key], let connectionState = row.state else { return nil }
-      return UserConnection(state: connectionState, credential: row.credential)
+      return StoredConnection(state: connectionState, credential: row.credential)
     }
   }
 
-  public func connections(of subject: Subject) async throws(StoreFailure) -> [ConnectionSummary] {
-    try answer { state in
-      state.rows.compactMap { key, row in
-        guard key.owner == .subject(subject), let connectionState = row.state, connectionState != .revoked else { return nil }
-        return ConnectionSummary(provider: key.provider, state: connectionState, connectedAt: row.connectedAt)
-      }.sorted { $0.provider.rawValue < $1.provider.rawValue }
-    }
+  public func keptCredentials(of key: ConnectionKey) async throws(StoreFailure) -> [KeptCredential] {
+    try answer { $0.rows[key]?.kept ?? [] }
   }
 
   public func takeLease(
-    on connection: ConnectionKey, generation: Int64, for duration: Duration
-  ) async throws(StoreFailure) -> LeaseOutcome {
-    try await takeRefreshLease(on: connection, generation: generation, for: duration)
-  }
-
-  public func takeRefreshLease(
     on key: ConnectionKey, generation: Int64, for duration: Duration
   ) async throws(StoreFailure) -> LeaseOutcome {
     try answer { state in
-      guard var row = state.rows[key], row.state == .active, row.generation == generation else { return .moved }
+      let isService = key.owner == .service
+      guard var row = state.rows[key] ?? (isService ? Row() : nil), isService || row.state == .active,
+        row.generation == generation
+      else { return .moved }
       if let end = row.leaseEndsAt, end > clock.now { return .held(remaining: end - clock.now) }
       let isInDoubt = row.hasOpenAttempt
       row.epoch += 1
@@ -88,33 +85,50 @@ public final class InMemoryUserConnectionStore: UserConnectionStore {
 
   public func commit(_ credential: StoredCredential, under lease: ConnectionLease) async throws(StoreFailure) -> CommitOutcome {
     try answer { state in
-      guard var row = state.rows[lease.connection], row.generation == lease.generation else { return .superseded }
-      row.state = .active
-      row.generation = credential.generation
-      row.sealed = credential.sealed
-      row.expiresAt = credential.expiresAt
-      row.leaseEndsAt = nil
-      row.hasOpenAttempt = false
-      state.rows[lease.connection] = row
-      return .stored
+      let isService = lease.connection.owner == .service
+      var outcome = CommitOutcome.superseded
+      if var row = state.rows[lease.connection] {
+        if row.generation == lease.generation, !isService || row.epoch == lease.epoch {
+          if let old = row.credential, !isService { row.keep(old, wasPresented: true) }
+          row.kept.removeAll { $0.credential.generation < lease.generation - 1 }
+          row.replace(with: credential)
+          outcome = .stored
+        } else if row.generation == lease.generation + 1, row.state != .revoked, !isService, row.credential != credential {
+          row.keep(credential, wasPresented: false)
+        }
+        state.rows[lease.connection] = row
+      }
+      state.commitOutcomes.append(outcome)
+      return outcome
     }
   }
 
-  public func release(_ lease: ConnectionLease, pause: Duration) async throws(StoreFailure) {
+  public func release(_ lease: ConnectionLease, as outcome: RefreshAttemptOutcome, pause: Duration) async throws(StoreFailure) {
     let end = clock.now + pause
-    _ = try update(lease) { row in
+    try update(lease) { row in
       row.leaseEndsAt = end
-      row.hasOpenAttempt = false
+      row.hasOpenAttempt = lease.isInDoubt || outcome == .unknown
     }
   }
 
   public func requireReauthentication(
     _ reason: ReauthenticationReason, under lease: ConnectionLease
   ) async throws(StoreFailure) {
-    _ = try update(lease) { row in
+    try update(lease) { row in
       row.state = .needsReauthentication(reason)
       row.leaseEndsAt = nil
       row.hasOpenAttempt = false
+    }
+  }
+
+  // MARK: UserConnectionStore
+
+  public func connections(of subject: Subject) async throws(StoreFailure) -> [ConnectionSummary] {
+    try answer { state in
+      state.rows.compactMap { key, row in
+        guard key.owner == .subject(subject), let connectionState = row.state, connectionState != .revoked else { return nil }
+        return ConnectionSummary(provider: key.provider, state: connectionState, connectedAt: row.connectedAt)
+      }.sorted { $0.provider.rawValue < $1.provider.rawValue }
     }
   }
 
@@ -130,13 +144,9 @@ public final class InMemoryUserConnectionStore: UserConnectionStore {
   ) async throws(StoreFailure) -> CommitOutcome {
     try answer { state in
       guard var row = state.rows[key], row.generation == credential.generation - 1 else { return .superseded }
-      row.state = .active
-      row.generation = credential.generation
-      row.sealed = credential.sealed
-      row.expiresAt = credential.expiresAt
+      row.replace(with: credential)
+      row.kept = []
       row.epoch += 1
-      row.leaseEndsAt = nil
-      row.hasOpenAttempt = false
       row.connectedAt = now
       state.rows[key] = row
       return .stored
@@ -145,25 +155,18 @@ public final class InMemoryUserConnectionStore: UserConnectionStore {
 
   public func revoke(_ key: ConnectionKey) async throws(StoreFailure) {
     try answer { state in
-      guard var row = state.rows[key] else { return }
-      row.state = .revoked
-      row.generation += 1
-      row.sealed = nil
-      row.epoch += 1
-      row.leaseEndsAt = nil
-      row.hasOpenAttempt = false
-      state.rows[key] = row
+      guard let old = state.rows[key] else { return }
+      state.rows[key] = Row(state: .revoked, generation: old.generation + 1, epoch: old.epoch + 1)
     }
   }
 
-  private func update(_ lease: ConnectionLease, _ change: (inout Row) -> Void) throws(StoreFailure) -> CommitOutcome {
+  private func update(_ lease: ConnectionLease, _ change: (inout Row) -> Void) throws(StoreFailure) {
     try answer { state in
       guard var row = state.rows[lease.connection], row.generation == lease.generation, row.epoch == lease.epoch else {
-        return .superseded
+        return
       }
       change(&row)
       state.rows[lease.connection] = row
-      return .stored
     }
   }
 
@@ -171,6 +174,20 @@ public final class InMemoryUserConnectionStore: UserConnectionStore {
     let result: Result? = state.withLock { $0.isDown ? nil : body(&$0) }
     guard let result else { throw .unavailable }
     return result
+  }
+}
+
+extension InMemoryConnectionStore.Row {
+  fileprivate mutating func keep(_ credential: StoredCredential, wasPresented: Bool) {
+    kept.insert(KeptCredential(credential: credential, wasPresented: wasPresented), at: 0)
+  }
+
+  fileprivate mutating func replace(with credential: StoredCredential) {
+    state = .active
+    generation = credential.generation
+    self.credential = credential
+    leaseEndsAt = nil
+    hasOpenAttempt = false
   }
 }
 

@@ -18,15 +18,3 @@ public enum ConnectionState: Sendable, Hashable {
   /// The user has disconnected; no token is kept.
   case revoked
 }
-
-/// A user's connection with its sealed credential.
-public struct UserConnection: Sendable, Equatable {
-  public var state: ConnectionState
-  /// nil once revoked.
-  public var credential: StoredCredential?
-
-  public init(state: ConnectionState, credential: StoredCredential?) {
-    self.state = state
-    self.credential = credential
-  }
-}

@@ -161,7 +161,7 @@ public struct Connector: Sendable {
     do {
       for _ in 0..<Self.establishCountMax {
         let generation = try await connections.prepare(key) + 1
-        let sealed = sealer.seal(record, of: key, generation: generation)
+        let sealed = sealer.seal(record, of: key, generation: generation, jitter: random.jitter())
         guard try await connections.establish(sealed, of: key, at: clock.now) == .stored else { continue }
         observer.observe(.connected(generation: generation), of: key)
         return tell(key)

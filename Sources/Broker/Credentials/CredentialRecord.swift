@@ -13,12 +13,20 @@ struct CredentialRecord: Sendable, Equatable {
   /// What was asked for (`TokenRequest.fingerprint`): after a change of the configuration the token no longer fits.
   var fingerprint: String
 
+  /// Not to be sent from here on.
+  var sendableUntil: Timestamp { expiresAt - RenewalMargins.margins(lifetime: expiresAt - obtainedAt, jitter: 0).hard }
+
+  /// A successor is wanted from here on.
+  ///
   /// - Parameter jitter: uniform in 0..<1.
+  func renewAt(jitter: Double) -> Timestamp {
+    expiresAt - RenewalMargins.margins(lifetime: expiresAt - obtainedAt, jitter: jitter).soft
+  }
+
   func live(generation: Int64, jitter: Double) -> LiveCredential {
-    let margins = RenewalMargins.margins(lifetime: expiresAt - obtainedAt, jitter: jitter)
-    return LiveCredential(
-      fieldValue: Secret(bytes: Array("Bearer ".utf8) + accessToken.exposedBytes),
-      expiresAt: expiresAt - margins.hard, renewAt: expiresAt - margins.soft, generation: generation)
+    LiveCredential(
+      fieldValue: Secret(bytes: Array("Bearer ".utf8) + accessToken.exposedBytes), expiresAt: sendableUntil,
+      renewAt: renewAt(jitter: jitter), generation: generation)
   }
 }
 

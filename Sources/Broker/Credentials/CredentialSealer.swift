@@ -8,11 +8,16 @@ struct CredentialSealer: Sendable {
 
   let ring: KeyRing
 
-  func seal(_ record: CredentialRecord, of connection: ConnectionKey, generation: Int64) -> StoredCredential {
+  /// - Parameter jitter: uniform in 0..<1; spreads the moments at which connections are renewed though nobody asks.
+  func seal(
+    _ record: CredentialRecord, of connection: ConnectionKey, generation: Int64, jitter: Double = 0
+  ) -> StoredCredential {
     let sealed = ring.seal(
       record.bytes, purpose: Self.purpose,
       associatedData: Self.associatedData(connection, generation: generation))
-    return StoredCredential(generation: generation, sealed: sealed, expiresAt: record.expiresAt)
+    return StoredCredential(
+      generation: generation, sealed: sealed, expiresAt: record.expiresAt,
+      renewAt: record.refreshToken.map { _ in record.renewAt(jitter: jitter) })
   }
 
   /// nil: sealed under a key that the ring no longer has, for another row, or changed.

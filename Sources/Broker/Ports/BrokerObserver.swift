@@ -10,6 +10,8 @@ public enum BrokerEvent: Sendable, Hashable {
   /// Another instance's credential was read from the store.
   case adopted(generation: Int64)
   case stored(generation: Int64)
+  /// It came too late: another of that generation is current; a user's is kept beside it.
+  case superseded(generation: Int64)
   /// The provider gave none; the next try is not before the pause has passed.
   case failed(TokenEndpointFailure, pause: Duration)
   /// Another instance was renewing and did not finish in time.

@@ -1,31 +1,9 @@
 import OAuthCore
 
-/// Keeps the connections of users: their states, and the leases under which their credentials are refreshed. Every key
-/// that is passed has a subject.
-///
-/// `commit` goes by the generation alone: a refresh token that a provider has rotated is the only one left, so it is
-/// stored even when its lease has passed to another instance, which then finds that the generation has moved. It ends a
-/// `needsReauthentication` of its generation.
-///
-/// Whatever changes a connection is told to every instance (`Change.connectionChanged`).
+/// Keeps the connections of users: what they connect, see and end. Every key that is passed has a subject.
 public protocol UserConnectionStore: ConnectionStore {
-  /// nil: never connected.
-  func connection(_ key: ConnectionKey) async throws(StoreFailure) -> UserConnection?
-
   /// What a subject has connected and not disconnected.
   func connections(of subject: Subject) async throws(StoreFailure) -> [ConnectionSummary]
-
-  /// Takes the right to refresh and records the attempt before the provider hears of it. Where the connection is active,
-  /// still at `generation`, and no lease is live. One statement.
-  ///
-  /// The lease tells whether an earlier attempt on the same generation has left no outcome; `commit`, `release` and
-  /// `requireReauthentication` are outcomes.
-  func takeRefreshLease(
-    on key: ConnectionKey, generation: Int64, for duration: Duration
-  ) async throws(StoreFailure) -> LeaseOutcome
-
-  /// Marks the connection, where it is still at the lease's generation and epoch.
-  func requireReauthentication(_ reason: ReauthenticationReason, under lease: ConnectionLease) async throws(StoreFailure)
 
   /// Makes sure that there is a row.
   ///
@@ -33,10 +11,10 @@ public protocol UserConnectionStore: ConnectionStore {
   func prepare(_ key: ConnectionKey) async throws(StoreFailure) -> Int64
 
   /// Stores what the user has just granted, where the row is still at the generation before `credential`'s, and makes the
-  /// connection active. Every lease is fenced off. Durable before it returns.
+  /// connection active. Every lease is fenced off, and what was kept goes. Durable before it returns.
   func establish(_ credential: StoredCredential, of key: ConnectionKey, at now: Timestamp) async throws(StoreFailure) -> CommitOutcome
 
-  /// Forgets the credential and fences every lease off. Durable before it returns.
+  /// Forgets the credential and what was kept beside it, and fences every lease off. Durable before it returns.
   func revoke(_ key: ConnectionKey) async throws(StoreFailure)
 }
 

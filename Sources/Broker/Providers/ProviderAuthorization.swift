@@ -30,7 +30,7 @@ public struct ProviderAuthorization: Sendable, Equatable {
     /// Taken for `strict`.
     case unknown
 
-    /// Whether a refresh token that may have been used already may be presented while the access token still lives.
-    var allowsEarlyRetry: Bool { self == .none || self == .grace }
+    /// Whether nothing is lost by presenting a refresh token that may have been used already.
+    var allowsSecondUse: Bool { self == .none || self == .grace }
   }
 }

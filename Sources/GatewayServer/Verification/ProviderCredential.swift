@@ -8,7 +8,11 @@ public protocol CredentialSource: Sendable {
   func credential(for provider: ProviderID) async throws(BrokerFailure) -> LiveCredential
 }
 
-extension ServiceCredentials: CredentialSource {}
+extension LiveCredentials: CredentialSource {
+  public func credential(for provider: ProviderID) async throws(BrokerFailure) -> LiveCredential {
+    try await credential(for: provider, of: .service)
+  }
+}
 
 /// One provider's credential as one loop holds it: the finished field line, and who waits for one.
 ///

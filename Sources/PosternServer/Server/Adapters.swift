@@ -39,11 +39,11 @@ struct LoopSleeper: Sleeper {
 
 /// The connections of users, as the data plane sees them.
 struct ConnectedCredentials: ConnectionSource {
-  let credentials: UserCredentials
+  let credentials: LiveCredentials
   let issuer: String
 
   func credential(for provider: ProviderID, of subject: Subject) async throws(BrokerFailure) -> LiveCredential {
-    try await credentials.credential(for: provider, of: subject)
+    try await credentials.credential(for: provider, of: .subject(subject))
   }
 
   func connectURL(for provider: ProviderID) -> String { "\(issuer)/connect/\(provider)" }

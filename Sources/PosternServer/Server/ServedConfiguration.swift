@@ -23,8 +23,7 @@ final class ServedConfiguration: @unchecked Sendable {
   /// Everything that a change reaches.
   struct Reach: Sendable {
     let services: TokenServices
-    let credentials: ServiceCredentials
-    let connections: UserCredentials
+    let credentials: LiveCredentials
     let dataPlane: DataPlane
     let changes: ChangeRelay
     let janitor: Janitor
@@ -192,8 +191,7 @@ final class ServedConfiguration: @unchecked Sendable {
 
     // Whoever is asked again by a loop that forgot must know already.
     reach.services.clients.replaceConfigured(next.clients)
-    reach.credentials.reconfigure(next.providers.filter { $0.authorization == nil })
-    reach.connections.reconfigure(next.providers)
+    reach.credentials.reconfigure(next.providers)
     reach.janitor.keep(Retention(next))
     await publish(ending: change.changes)
     reach.changes.apply(change.changes)

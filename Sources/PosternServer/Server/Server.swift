@@ -71,11 +71,7 @@ final class Server: Sendable {
     let tokenPlane = try TokenPlane(configuration, grants: grants, services: services)
 
     // The broker and the proxy plane.
-    let credentials = ServiceCredentials(
-      providers: configuration.providers.filter { $0.authorization == nil }, store: stores.connections, transport: egress, keyRing: configuration.keys,
-      clock: clock, random: SystemRandom(), sleeper: LoopSleeper(loop: loops[0]), executor: loops[0],
-      observer: LoggedBroker())
-    let connections = UserCredentials(
+    let credentials = LiveCredentials(
       providers: configuration.providers, store: stores.connections, transport: egress, keyRing: configuration.keys,
       clock: clock, random: SystemRandom(), sleeper: LoopSleeper(loop: loops[0]), executor: loops[0],
       observer: LoggedBroker())
@@ -87,7 +83,7 @@ final class Server: Sendable {
       group: group, endpoints: tokenPlane.endpoints,
       ports: Engine.Ports(
         verifier: services.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials,
-        connections: ConnectedCredentials(credentials: connections, issuer: services.issuer)),
+        connections: ConnectedCredentials(credentials: credentials, issuer: services.issuer)),
       limits: limits, trustedProxies: configuration.trustedProxies,
       via: ViaField(deployment: configuration.issuer.description),
       accessLog: logger.logLevel <= .info ? LogWriter.standardError.append : nil,
@@ -95,13 +91,12 @@ final class Server: Sendable {
         logger.warning("no TLS session with an upstream", metadata: ["server": "\(server)", "reason": "\(failure)"])
       })
     // In this order: a loop that forgets asks the broker, which must have forgotten by then.
-    changes.add([connections, dataPlane])
+    changes.add([credentials, dataPlane])
     loops[0].execute { feed.start() }
     let served = ServedConfiguration(
       configuration, from: file, version: version, tokenPlane: tokenPlane, grants: grants, files: files,
       reach: ServedConfiguration.Reach(
-        services: services, credentials: credentials, connections: connections, dataPlane: dataPlane, changes: changes,
-        janitor: janitor),
+        services: services, credentials: credentials, dataPlane: dataPlane, changes: changes, janitor: janitor),
       loop: loops[0], workers: workers, resolvers: resolvers)
     await loops[0].task { await served.start() }.value
 
@@ -130,7 +125,6 @@ final class Server: Sendable {
     await dataPlane.drain(within: Self.drainDeadline)
     maintenance.cancel()
     await credentials.shutdown()
-    await connections.shutdown()
     await egress.shutdown()
     await loops[0].task { feed.stop() }.value
     for pool in pools { await pool.loop.task { await pool.close() }.value }

@@ -6,9 +6,9 @@ public enum ConnectionStoreLaws {
   public static let all: [Law<any ConnectionStore>] = [
     Law("a credential that was never committed is not there, before and after a lease") { store in
       let key = connection()
-      try require(try await store.credential(of: key) == nil, "there is none")
+      try require(try await store.connection(key)?.credential == nil, "there is none")
       _ = try await lease(store, key, generation: 0)
-      try require(try await store.credential(of: key) == nil, "there is still none")
+      try require(try await store.connection(key)?.credential == nil, "there is still none")
     },
 
     Law("a commit is the next generation, and the owner's and the service's are apart") { store in
@@ -17,8 +17,8 @@ public enum ConnectionStoreLaws {
       let lease = try await lease(store, service, generation: 0)
       let credential = StoredCredential(generation: 1, sealed: [0, 1, 255], expiresAt: Specimen.now)
       try require(try await store.commit(credential, under: lease) == .stored, "it is stored")
-      try require(try await store.credential(of: service) == credential, "it is found")
-      try require(try await store.credential(of: alice) == nil, "alice has none of it")
+      try require(try await store.connection(service)?.credential == credential, "it is found")
+      try require(try await store.connection(alice) == nil, "alice has none of it")
     },
 
     Law("of 20 that ask for a lease at once one gets it") { store in
@@ -55,7 +55,7 @@ public enum ConnectionStoreLaws {
     Law("a later lease fences the earlier one, and a repeated commit changes nothing") { store in
       let key = connection()
       let early = try await lease(store, key, generation: 0)
-      try await store.release(early, pause: .zero)
+      try await store.release(early, as: .failed, pause: .zero)
       let late = try await lease(store, key, generation: 0)
       try require(late.epoch > early.epoch, "epochs rise")
       let (first, second) = (
@@ -65,20 +65,20 @@ public enum ConnectionStoreLaws {
       try require(try await store.commit(first, under: early) == .superseded, "the early one is fenced")
       try require(try await store.commit(second, under: late) == .stored, "the late one commits")
       try require(try await store.commit(second, under: late) == .superseded, "once")
-      try require(try await store.credential(of: key) == second, "and stays")
+      try require(try await store.connection(key)?.credential == second, "and stays")
     },
 
     Law("a released lease pauses everyone, and one whose epoch has passed releases nothing") { store in
       let key = connection()
       let early = try await lease(store, key, generation: 0)
-      try await store.release(early, pause: .seconds(60))
+      try await store.release(early, as: .failed, pause: .seconds(60))
       guard case .held(let remaining) = try await store.takeLease(on: key, generation: 0, for: .seconds(5)) else {
         throw LawBroken(description: "a pause did not hold")
       }
       try require(remaining > .seconds(5) && remaining <= .seconds(60), "the pause is told")
-      try await store.release(early, pause: .zero)
+      try await store.release(early, as: .failed, pause: .zero)
       let late = try await lease(store, key, generation: 0)
-      try await store.release(early, pause: .zero)
+      try await store.release(early, as: .failed, pause: .zero)
       let outcome = try await store.takeLease(on: key, generation: 0, for: .seconds(5))
       try require(outcome != .taken(late), "the late lease still holds")
       guard case .held = outcome else { throw LawBroken(description: "an earlier holder released a later lease") }

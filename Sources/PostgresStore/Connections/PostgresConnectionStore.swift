@@ -14,61 +14,102 @@ public struct PostgresConnectionStore: ConnectionStore {
 
   private static let find = PreparedStatement(
     """
-    SELECT generation, sealed, expires_at
+    SELECT state, reason, generation, sealed, expires_at
     FROM connection_credential JOIN connection ON connection.id = connection_credential.connection
-    WHERE provider = $1 AND subject IS NOT DISTINCT FROM $2 AND sealed IS NOT NULL
+    WHERE connection.id = connection_id($1, $2)
     """)
 
-  /// The first lease of all makes the rows. `ON CONFLICT DO UPDATE` on `connection` changes nothing, but unlike `DO
-  /// NOTHING` it returns the row that another instance has just made.
-  private static let takeLease = PreparedStatement(
+  /// What came too late for a generation is newer than what that generation has replaced.
+  private static let findKept = PreparedStatement(
+    """
+    SELECT generation, sealed, expires_at, was_presented FROM credential_history
+    WHERE connection = connection_id($1, $2) ORDER BY generation DESC, lease_epoch DESC
+    """)
+
+  /// `ON CONFLICT DO UPDATE` changes nothing, but unlike `DO NOTHING` it returns the row that another instance has just
+  /// made.
+  static let prepare = PreparedStatement(
     """
     WITH target AS (
       INSERT INTO connection (id, provider, subject, state, created_at)
-      SELECT gen_random_uuid(), $1, $2, 'pending', clock_timestamp() WHERE $3 = 0
+      VALUES (gen_random_uuid(), $1, $2, 'pending', clock_timestamp())
       ON CONFLICT (provider, subject) DO UPDATE SET provider = excluded.provider
       RETURNING id
-    ), created AS (
-      INSERT INTO connection_credential (connection, generation, lease_epoch, lease_until)
-      SELECT id, 0, 1, clock_timestamp() + $4 * interval '1 microsecond' FROM target
-      ON CONFLICT (connection) DO UPDATE SET
-        lease_epoch = connection_credential.lease_epoch + 1, lease_until = excluded.lease_until
-      WHERE connection_credential.generation = 0
-        AND (connection_credential.lease_until > clock_timestamp()) IS NOT TRUE
-      RETURNING lease_epoch
-    ), renewed AS (
-      UPDATE connection_credential SET
-        lease_epoch = lease_epoch + 1, lease_until = clock_timestamp() + $4 * interval '1 microsecond'
-      FROM connection
-      WHERE $3 > 0 AND connection.id = connection_credential.connection
-        AND provider = $1 AND subject IS NOT DISTINCT FROM $2
-        AND generation = $3 AND (lease_until > clock_timestamp()) IS NOT TRUE
-      RETURNING lease_epoch
     )
-    SELECT lease_epoch FROM created UNION ALL SELECT lease_epoch FROM renewed
+    INSERT INTO connection_credential (connection, generation, lease_epoch) SELECT id, 0, 0 FROM target
+    ON CONFLICT (connection) DO UPDATE SET lease_epoch = connection_credential.lease_epoch
+    RETURNING generation
+    """)
+
+  /// The old row is read under the lock that the update takes, so that the attempt before this one is seen.
+  private static let takeLease = PreparedStatement(
+    """
+    WITH target AS (
+      SELECT connection_credential.connection, attempt_open
+      FROM connection_credential JOIN connection ON connection.id = connection_credential.connection
+      WHERE connection.id = connection_id($1, $2) AND (state = 'active' OR subject IS NULL) AND generation = $3
+        AND (lease_until > clock_timestamp()) IS NOT TRUE
+      FOR UPDATE OF connection_credential
+    ), leased AS (
+      UPDATE connection_credential SET
+        lease_epoch = lease_epoch + 1, lease_until = clock_timestamp() + $4 * interval '1 microsecond', attempt_open = true
+      FROM target WHERE connection_credential.connection = target.connection
+      RETURNING target.connection, generation, lease_epoch, target.attempt_open
+    ), attempted AS (
+      INSERT INTO refresh_attempt (connection, slot, lease_epoch, generation, started_at)
+      SELECT connection, lease_epoch % 16, lease_epoch, generation, clock_timestamp() FROM leased
+      ON CONFLICT (connection, slot) DO UPDATE SET
+        lease_epoch = excluded.lease_epoch, generation = excluded.generation, started_at = excluded.started_at,
+        ended_at = NULL, outcome = NULL
+    )
+    SELECT lease_epoch, attempt_open FROM leased
     """)
 
   /// Why a lease was not given: the generation, and the microseconds that another's lease still runs.
   private static let readLease = PreparedStatement(
     """
     SELECT generation, (extract(epoch FROM lease_until - clock_timestamp()) * 1000000)::bigint
-    FROM connection_credential JOIN connection ON connection.id = connection_credential.connection
-    WHERE provider = $1 AND subject IS NOT DISTINCT FROM $2
+    FROM connection_credential WHERE connection = connection_id($1, $2)
     """)
 
-  /// A user's connection goes by the generation alone (`UserConnectionStore`).
+  /// A user's connection goes by the generation alone, and what was replaced or came too late is kept.
   private static let commit = PreparedStatement(
     """
-    WITH stored AS (
-      UPDATE connection_credential SET generation = generation + 1, sealed = $5, expires_at = $6, lease_until = NULL, attempt_open = false
-      FROM connection
-      WHERE connection.id = connection_credential.connection
-        AND provider = $1 AND subject IS NOT DISTINCT FROM $2 AND generation = $3
-        AND (lease_epoch = $4 OR subject IS NOT NULL)
-      RETURNING connection_credential.connection
+    WITH old AS (
+      SELECT connection_credential.connection, subject, state, generation, sealed, expires_at
+      FROM connection_credential JOIN connection ON connection.id = connection_credential.connection
+      WHERE connection.id = connection_id($1, $2)
+      FOR UPDATE OF connection_credential
+    ), stored AS (
+      UPDATE connection_credential SET
+        generation = $3 + 1, sealed = $5, expires_at = $6, lease_until = NULL, attempt_open = false
+      FROM old
+      WHERE connection_credential.connection = old.connection AND old.generation = $3
+        AND (lease_epoch = $4 OR old.subject IS NOT NULL)
+      RETURNING old.connection
     ), activated AS (
       UPDATE connection SET state = 'active', reason = NULL
       WHERE id IN (SELECT connection FROM stored) AND state IN ('pending', 'needs_reauth')
+    ), attempted AS (
+      UPDATE refresh_attempt SET
+        ended_at = clock_timestamp(),
+        outcome = CASE WHEN EXISTS (SELECT FROM stored) THEN 'stored' ELSE 'superseded' END
+      FROM old
+      WHERE refresh_attempt.connection = old.connection AND slot = $4 % 16 AND lease_epoch = $4 AND outcome IS NULL
+    ), kept AS (
+      INSERT INTO credential_history (connection, generation, lease_epoch, was_presented, sealed, expires_at)
+      SELECT connection, generation, $4, true, sealed, expires_at FROM old
+      WHERE subject IS NOT NULL AND EXISTS (SELECT FROM stored)
+      UNION ALL
+      SELECT connection, $3 + 1, $4, false, $5, $6 FROM old
+      WHERE subject IS NOT NULL AND generation = $3 + 1 AND state <> 'revoked' AND sealed <> $5
+      ON CONFLICT (connection, generation, lease_epoch) DO NOTHING
+    ), forgotten AS (
+      DELETE FROM credential_history WHERE connection IN (SELECT connection FROM stored) AND generation < $3 - 1
+    ), scheduled AS (
+      INSERT INTO renewal (connection, provider, due_at, renewed_at)
+      SELECT connection, $1, $7, clock_timestamp() FROM stored WHERE $7::timestamptz IS NOT NULL
+      ON CONFLICT (connection) DO UPDATE SET due_at = excluded.due_at, renewed_at = excluded.renewed_at
     ), logged AS (
       INSERT INTO change_log (kind, key)
       SELECT CASE WHEN $2::text IS NULL THEN 'credential_changed' ELSE 'connection_changed' END, concat_ws(' ', $1::text, $2::text)
@@ -79,39 +120,80 @@ public struct PostgresConnectionStore: ConnectionStore {
 
   private static let release = PreparedStatement(
     """
-    UPDATE connection_credential SET
-      lease_until = clock_timestamp() + $5 * interval '1 microsecond', attempt_open = false
-    FROM connection
-    WHERE connection.id = connection_credential.connection
-      AND provider = $1 AND subject IS NOT DISTINCT FROM $2 AND generation = $3 AND lease_epoch = $4
+    WITH released AS (
+      UPDATE connection_credential SET
+        lease_until = clock_timestamp() + $5 * interval '1 microsecond', attempt_open = $6
+      WHERE connection = connection_id($1, $2) AND generation = $3 AND lease_epoch = $4
+      RETURNING connection
+    )
+    UPDATE refresh_attempt SET ended_at = clock_timestamp(), outcome = $7
+    FROM released WHERE refresh_attempt.connection = released.connection AND slot = $4 % 16 AND lease_epoch = $4
     """)
 
-  public func credential(of connection: ConnectionKey) async throws(StoreFailure) -> StoredCredential? {
-    try await database.query(Self.find, connection.columns) { row throws(PostgresError) in
-      StoredCredential(generation: try row.int64(0), sealed: try row.bytes(1), expiresAt: try row.moment(2))
-    }.first
+  private static let requireReauthentication = PreparedStatement(
+    """
+    WITH ended AS (
+      UPDATE connection_credential SET lease_until = NULL, attempt_open = false
+      WHERE connection = connection_id($1, $2) AND generation = $3 AND lease_epoch = $4
+      RETURNING connection
+    ), attempted AS (
+      UPDATE refresh_attempt SET ended_at = clock_timestamp(), outcome = 'refused'
+      FROM ended WHERE refresh_attempt.connection = ended.connection AND slot = $4 % 16 AND lease_epoch = $4
+    ), unscheduled AS (
+      DELETE FROM renewal WHERE connection IN (SELECT connection FROM ended)
+    ), marked AS (
+      UPDATE connection SET state = 'needs_reauth', reason = $5
+      WHERE id IN (SELECT connection FROM ended) AND state = 'active'
+      RETURNING provider, subject
+    )
+    INSERT INTO change_log (kind, key) SELECT 'connection_changed', provider || ' ' || subject FROM marked
+    """)
+
+  public func connection(_ key: ConnectionKey) async throws(StoreFailure) -> StoredConnection? {
+    try await database.query(Self.find, key.columns) { row throws(PostgresError) -> StoredConnection? in
+      guard let state = try ConnectionState(row, 0) else { return nil }
+      guard let sealed = try row.optionalBytes(3), let expiresAt = try row.optionalMoment(4) else {
+        return StoredConnection(state: state, credential: nil)
+      }
+      return StoredConnection(
+        state: state,
+        credential: StoredCredential(generation: try row.int64(2), sealed: sealed, expiresAt: expiresAt))
+    }.first ?? nil
+  }
+
+  public func keptCredentials(of key: ConnectionKey) async throws(StoreFailure) -> [KeptCredential] {
+    try await database.query(Self.findKept, key.columns) { row throws(PostgresError) in
+      KeptCredential(
+        credential: StoredCredential(generation: try row.int64(0), sealed: try row.bytes(1), expiresAt: try row.moment(2)),
+        wasPresented: try row.bool(3))
+    }
   }
 
   public func takeLease(
-    on connection: ConnectionKey, generation: Int64, for duration: Duration
+    on key: ConnectionKey, generation: Int64, for duration: Duration
   ) async throws(StoreFailure) -> LeaseOutcome {
-    let epochs = try await database.query(
-      Self.takeLease, connection.columns + [.int64(generation), .int64(duration.wholeMicroseconds)]
-    ) { row throws(PostgresError) in try row.int64(0) }
-    if let epoch = epochs.first {
-      return .taken(ConnectionLease(connection: connection, generation: generation, epoch: epoch))
-    }
-    return try await heldLease(on: connection, generation: generation)
-  }
-
-  /// Why a lease was not given.
-  func heldLease(on connection: ConnectionKey, generation: Int64) async throws(StoreFailure) -> LeaseOutcome {
-    let found = try await database.query(Self.readLease, connection.columns) { row throws(PostgresError) in
+    if let lease = try await takeFreeLease(on: key, generation, duration) { return .taken(lease) }
+    let found = try await database.query(Self.readLease, key.columns) { row throws(PostgresError) in
       (generation: try row.int64(0), remaining: try row.optionalInt64(1))
     }
-    guard let row = found.first, row.generation == generation else { return .moved }
+    guard let row = found.first else {
+      guard key.owner == .service, generation == 0 else { return .moved }
+      _ = try await database.query(Self.prepare, key.columns)
+      return try await takeLease(on: key, generation: generation, for: duration)
+    }
+    guard row.generation == generation else { return .moved }
     // It may have run out between the two statements: the next try gets it.
     return .held(remaining: .microseconds(max(0, row.remaining ?? 0)))
+  }
+
+  private func takeFreeLease(
+    on key: ConnectionKey, _ generation: Int64, _ duration: Duration
+  ) async throws(StoreFailure) -> ConnectionLease? {
+    try await database.query(
+      Self.takeLease, key.columns + [.int64(generation), .int64(duration.wholeMicroseconds)]
+    ) { row throws(PostgresError) in
+      ConnectionLease(connection: key, generation: generation, epoch: try row.int64(0), isInDoubt: try row.bool(1))
+    }.first
   }
 
   public func commit(
@@ -119,12 +201,25 @@ public struct PostgresConnectionStore: ConnectionStore {
   ) async throws(StoreFailure) -> CommitOutcome {
     precondition(credential.generation == lease.generation + 1, "a commit stores the generation after the lease's")
     let stored = try await database.query(
-      Self.commit, lease.columns + [.bytes(credential.sealed), .timestamp(credential.expiresAt)])
+      Self.commit,
+      lease.columns + [.bytes(credential.sealed), .timestamp(credential.expiresAt), .timestamp(credential.renewAt)])
     return stored.count == 1 ? .stored : .superseded
   }
 
-  public func release(_ lease: ConnectionLease, pause: Duration) async throws(StoreFailure) {
-    _ = try await database.query(Self.release, lease.columns + [.int64(pause.wholeMicroseconds)])
+  public func release(
+    _ lease: ConnectionLease, as outcome: RefreshAttemptOutcome, pause: Duration
+  ) async throws(StoreFailure) {
+    _ = try await database.query(
+      Self.release,
+      lease.columns + [
+        .int64(pause.wholeMicroseconds), .bool(lease.isInDoubt || outcome == .unknown), .text(outcome.rawValue),
+      ])
+  }
+
+  public func requireReauthentication(
+    _ reason: ReauthenticationReason, under lease: ConnectionLease
+  ) async throws(StoreFailure) {
+    _ = try await database.query(Self.requireReauthentication, lease.columns + [.text(reason.rawValue)])
   }
 }
 
@@ -141,4 +236,19 @@ extension ConnectionKey {
 extension ConnectionLease {
   /// Parameters 1 to 4: provider, subject, generation and epoch.
   var columns: [PostgresValue] { connection.columns + [.int64(generation), .int64(epoch)] }
+}
+
+extension ConnectionState {
+  /// Two columns in a row: state and reason; nil for one that was never connected.
+  init?(_ row: PostgresRow, _ column: Int) throws(PostgresError) {
+    switch try row.text(column) {
+    case "active": self = .active
+    // A reason that a newer version writes is still one to connect again for.
+    case "needs_reauth":
+      let reason = try row.optionalText(column + 1).flatMap(ReauthenticationReason.init(rawValue:))
+      self = .needsReauthentication(reason ?? .refreshTokenRefused)
+    case "revoked": self = .revoked
+    default: return nil
+    }
+  }
 }

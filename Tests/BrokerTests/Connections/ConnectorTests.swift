@@ -9,7 +9,7 @@ import Testing
 private struct Way {
   let time = ManualTime()
   let flows = InMemoryConnectFlowStore()
-  let store: InMemoryUserConnectionStore
+  let store: InMemoryConnectionStore
   let provider = ScriptedProvider()
   let connector: Connector
   let events = EventRecorder()
@@ -19,7 +19,7 @@ private struct Way {
   static let key = ConnectionKey(provider: "cloudvault", owner: .subject(alice))
 
   init(issuer: String? = nil, revocation: Bool = false) {
-    store = InMemoryUserConnectionStore(clock: time)
+    store = InMemoryConnectionStore(clock: time)
     connector = Connector(
       providers: [.connectable(issuer: issuer, revocation: revocation), .connectable("other")],
       issuer: "https://auth.example.com", flows: flows, connections: store, transport: provider, keyRing: .test,
@@ -201,7 +201,7 @@ struct ConnectorTests {
     way.provider.script(.success(.tokens("access-1", refresh: "refresh-1")), .success(.json(503, "")))
     #expect(try await way.goAndComeBack() == nil)
     try await way.connector.disconnect("cloudvault", of: Way.alice)
-    #expect(try await way.store.connection(Way.key) == UserConnection(state: .revoked, credential: nil))
+    #expect(try await way.store.connection(Way.key) == StoredConnection(state: .revoked, credential: nil))
     #expect(way.provider.requests.last?.url.target == "/revoke")
     #expect(way.provider.requests.last?.parameters["token"] == "refresh-1")
     #expect(way.provider.requests.last?.authorization != nil)

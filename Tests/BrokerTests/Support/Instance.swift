@@ -1,11 +1,12 @@
 import Broker
 import Cryptography
 import OAuthCore
+import PosternTesting
 import Synchronization
 
 /// One Postern process as far as the broker is concerned.
 struct Instance {
-  let credentials: ServiceCredentials
+  let credentials: LiveCredentials
   let provider: ScriptedProvider
   let events: EventRecorder
 
@@ -15,7 +16,7 @@ struct Instance {
   ) {
     self.provider = provider
     events = EventRecorder()
-    credentials = ServiceCredentials(
+    credentials = LiveCredentials(
       providers: providers, store: store, transport: provider, keyRing: keyRing, clock: time, random: FixedRandom(),
       sleeper: time, executor: nil, observer: events)
   }
@@ -63,5 +64,19 @@ extension Provider {
       id: id, tokenEndpoint: EndpointURL("https://cloudvault.example/token")!,
       client: ProviderClient(id: "postern", secret: Secret(secret), authentication: authentication), scopes: scopes,
       allowedHosts: ["api.cloudvault.example"])
+  }
+}
+
+extension InMemoryConnectionStore {
+  /// The row of Postern's own credential.
+  func row(_ provider: ProviderID) -> Row? { self[ConnectionKey(provider: provider, owner: .service)] }
+
+  func setCredential(_ credential: StoredCredential, of provider: ProviderID) {
+    self[ConnectionKey(provider: provider, owner: .service)] = Row(
+      state: .active, generation: credential.generation, credential: credential)
+  }
+
+  func extendLease(of provider: ProviderID, to end: Timestamp) {
+    self[ConnectionKey(provider: provider, owner: .service)]?.leaseEndsAt = end
   }
 }

@@ -28,7 +28,7 @@ struct TestServer {
   private let logout: LogoutEndpoint
   private let connect: ConnectEndpoint
   private let disconnect: DisconnectEndpoint
-  let connections: InMemoryUserConnectionStore
+  let connections: InMemoryConnectionStore
   let provider = ScriptedTokenEndpoint()
   private let token: ClientEndpoint
 
@@ -71,7 +71,7 @@ struct TestServer {
       gate: gate, flow: flow,
       passwords: PasswordVerifier(accounts: accounts, secrets: secrets, limiter: limiter, audit: audit, clock: clock))
     consent = ConsentEndpoint(gate: gate, flow: flow, consents: consents, clock: clock)
-    connections = InMemoryUserConnectionStore(clock: clock)
+    connections = InMemoryConnectionStore(clock: clock)
     let connector = Connector(
       providers: [.vault], issuer: issuer, flows: InMemoryConnectFlowStore(), connections: connections, transport: provider,
       keyRing: ring, random: random, clock: clock, observer: NobodyListens(), changes: NobodyListens())

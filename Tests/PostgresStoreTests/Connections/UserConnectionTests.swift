@@ -24,7 +24,7 @@ struct UserConnectionTests {
   }
 
   private func take(_ store: PostgresConnectionStore, _ generation: Int64) async throws -> ConnectionLease? {
-    let outcome = try await store.takeRefreshLease(on: Self.alice, generation: generation, for: .seconds(60))
+    let outcome = try await store.takeLease(on: Self.alice, generation: generation, for: .seconds(60))
     if case .taken(let lease) = outcome { return lease }
     return nil
   }
@@ -33,7 +33,7 @@ struct UserConnectionTests {
   func unknown() async throws {
     try await withInstance { instance in
       let store = PostgresConnectionStore(pools: instance.pools, logger: silent)
-      #expect(try await store.takeRefreshLease(on: Self.alice, generation: 0, for: .seconds(60)) == .moved)
+      #expect(try await store.takeLease(on: Self.alice, generation: 0, for: .seconds(60)) == .moved)
       #expect(try await store.connection(Self.alice) == nil)
       _ = try await store.prepare(Self.alice)
       #expect(try await store.connection(Self.alice) == nil)
@@ -47,7 +47,7 @@ struct UserConnectionTests {
       #expect(try await store.establish(Self.credential(1), of: Self.alice, at: Self.now) == .superseded)
       #expect(try await store.establish(Self.credential(3), of: Self.alice, at: Self.now) == .superseded)
       #expect(try await store.prepare(Self.alice) == 1)
-      #expect(try await store.connection(Self.alice) == UserConnection(state: .active, credential: Self.credential(1)))
+      #expect(try await store.connection(Self.alice) == StoredConnection(state: .active, credential: Self.credential(1)))
       #expect(
         try await store.connections(of: Subject("alice smith"))
           == [ConnectionSummary(provider: ProviderID("cloudvault"), state: .active, connectedAt: Self.now)])
@@ -67,18 +67,77 @@ struct UserConnectionTests {
     }
   }
 
-  @Test("an attempt without an outcome is seen by the next lease; commit and release are outcomes")
-  func doubt() async throws {
+  @Test("DESIGN §5: an attempt is on record before the provider is called; without an outcome, or with an unknown one, it leaves the generation in doubt until it is replaced", arguments: [RefreshAttemptOutcome?.none, .unknown])
+  func doubt(_ outcome: RefreshAttemptOutcome?) async throws {
     try await withConnection { (store, instance) async throws in
-      _ = try await take(store, 1)
-      _ = try await instance.sql("UPDATE connection_credential SET lease_until = now() - interval '1 second'")
+      let first = try #require(try await take(store, 1))
+      #expect(!first.isInDoubt)
+      #expect(try await instance.attempts() == ["1: nil"])
+      if let outcome { try await store.release(first, as: outcome, pause: .zero) }
+      try await instance.endLeases()
       let second = try #require(try await take(store, 1))
       #expect(second.isInDoubt)
-      try await store.release(second, pause: .zero)
+      // The provider says for certain that this one brought nothing: that tells nothing of the first.
+      try await store.release(second, as: .failed, pause: .zero)
       let third = try #require(try await take(store, 1))
-      #expect(!third.isInDoubt)
+      #expect(third.isInDoubt)
       #expect(try await store.commit(Self.credential(2), under: third) == .stored)
+      let fourth = try #require(try await take(store, 2))
+      #expect(!fourth.isInDoubt)
+      try await store.release(fourth, as: .failed, pause: .zero)
       #expect(try await take(store, 2)?.isInDoubt == false)
+      #expect(
+        try await instance.attempts()
+          == ["1: \(outcome?.rawValue ?? "nil")", "1: failed", "1: stored", "2: failed", "2: nil"])
+    }
+  }
+
+  @Test("of the attempts on a connection the last sixteen are on record")
+  func attemptsAreBounded() async throws {
+    try await withConnection { (store, instance) async throws in
+      for _ in 0..<20 { try await store.release(try #require(try await take(store, 1)), as: .failed, pause: .zero) }
+      #expect(try await instance.attempts().count == 16)
+    }
+  }
+
+  @Test("what a commit replaces is kept, two generations of it; connecting again and disconnecting forget all of it")
+  func history() async throws {
+    try await withConnection { (store, instance) async throws in
+      for generation in Int64(1)...4 {
+        let lease = try #require(try await take(store, generation))
+        #expect(try await store.commit(Self.credential(generation + 1), under: lease) == .stored)
+      }
+      let kept = try await store.keptCredentials(of: Self.alice)
+      #expect(kept == [4, 3].map { KeptCredential(credential: Self.credential($0), wasPresented: true) })
+      #expect(try await store.establish(Self.credential(6), of: Self.alice, at: Self.now) == .stored)
+      #expect(try await store.keptCredentials(of: Self.alice).isEmpty)
+      _ = try await store.commit(Self.credential(7), under: try #require(try await take(store, 6)))
+      #expect(try await store.keptCredentials(of: Self.alice).count == 1)
+      try await store.revoke(Self.alice)
+      #expect(try await instance.count("credential_history") == 0)
+    }
+  }
+
+  @Test("DESIGN §5: of two answers for one generation the first is current and the second is kept, until the user ends it")
+  func tooLate() async throws {
+    try await withConnection { (store, instance) async throws in
+      let late = try #require(try await take(store, 1))
+      try await instance.endLeases()
+      let other = try #require(try await take(store, 1))
+      #expect(try await store.commit(Self.credential(2), under: other) == .stored)
+      let answer = StoredCredential(generation: 2, sealed: [22], expiresAt: Self.now)
+      for _ in 0..<2 { #expect(try await store.commit(answer, under: late) == .superseded) }
+      // A repeated commit of what is current keeps nothing.
+      #expect(try await store.commit(Self.credential(2), under: other) == .superseded)
+      #expect(
+        try await store.keptCredentials(of: Self.alice) == [
+          KeptCredential(credential: answer, wasPresented: false),
+          KeptCredential(credential: Self.credential(1), wasPresented: true),
+        ])
+      #expect(try await instance.attempts() == ["1: superseded", "1: stored"])
+      try await store.revoke(Self.alice)
+      #expect(try await store.commit(answer, under: late) == .superseded)
+      #expect(try await store.keptCredentials(of: Self.alice).isEmpty)
     }
   }
 
@@ -98,11 +157,11 @@ struct UserConnectionTests {
   func lateCommit() async throws {
     try await withConnection { (store, instance) async throws in
       let late = try #require(try await take(store, 1))
-      _ = try await instance.sql("UPDATE connection_credential SET lease_until = now() - interval '1 second'")
+      try await instance.endLeases()
       let other = try #require(try await take(store, 1))
       try await store.requireReauthentication(.rotationInDoubt, under: other)
       #expect(try await store.commit(Self.credential(2), under: late) == .stored)
-      #expect(try await store.connection(Self.alice) == UserConnection(state: .active, credential: Self.credential(2)))
+      #expect(try await store.connection(Self.alice) == StoredConnection(state: .active, credential: Self.credential(2)))
       #expect(try await store.commit(Self.credential(2), under: other) == .superseded)
       try await store.requireReauthentication(.rotationInDoubt, under: other)
       #expect(try await store.connection(Self.alice)?.state == .active)
@@ -115,8 +174,7 @@ struct UserConnectionTests {
       let lease = try #require(try await take(store, 1))
       try await store.revoke(Self.alice)
       #expect(try await store.commit(Self.credential(2), under: lease) == .superseded)
-      #expect(try await store.connection(Self.alice) == UserConnection(state: .revoked, credential: nil))
-      #expect(try await store.credential(of: Self.alice) == nil)
+      #expect(try await store.connection(Self.alice) == StoredConnection(state: .revoked, credential: nil))
       #expect(try await store.connections(of: Subject("alice smith")).isEmpty)
       #expect(try await store.prepare(Self.alice) == 2)
     }
@@ -131,6 +189,19 @@ struct UserConnectionTests {
       let rows = try await instance.sql("SELECT kind, key FROM change_log ORDER BY number")
       let told = try rows.map { "\(try $0.text(0)): \(try $0.text(1))" }
       #expect(told == [String](repeating: "connection_changed: cloudvault alice smith", count: 3))
+    }
+  }
+}
+
+extension Instance {
+  fileprivate func endLeases() async throws {
+    _ = try await sql("UPDATE connection_credential SET lease_until = now() - interval '1 second'")
+  }
+
+  /// `generation: outcome`, in the order in which they began.
+  fileprivate func attempts() async throws -> [String] {
+    try await sql("SELECT generation, outcome FROM refresh_attempt ORDER BY lease_epoch").map { row in
+      "\(try row.int64(0)): \(try row.optionalText(1) ?? "nil")"
     }
   }
 }

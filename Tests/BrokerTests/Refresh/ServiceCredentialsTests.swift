@@ -1,6 +1,7 @@
 import Broker
 import Cryptography
 import OAuthCore
+import PosternTesting
 import Synchronization
 import Testing
 
@@ -10,7 +11,7 @@ struct ServiceCredentialsTests {
   private let provider = ScriptedProvider()
   private let store: InMemoryConnectionStore
 
-  init() { store = InMemoryConnectionStore(time: time) }
+  init() { store = InMemoryConnectionStore(clock: time) }
 
   private func instance(_ providers: [Provider] = [.cloudVault()], keyRing: KeyRing = .test) -> Instance {
     Instance(providers, store: store, provider: provider, time: time, keyRing: keyRing)
@@ -181,19 +182,19 @@ struct ServiceCredentialsTests {
     let second = instance()
     let successor = Task { try await second.token() }
     await eventually { time.sleeperCount == 1 }
-    time.advance(by: .seconds(14))
+    time.advance(by: .seconds(24))
     await eventually { time.sleeperCount == 1 }
     #expect(provider.callCount == 0)
     time.advance(by: .seconds(2))
     #expect(try await successor.value == "Bearer token-1")
     await second.settle(store, generation: 1)
-    let row = store.row("cloudvault")?.stored
+    let row = store.row("cloudvault")?.credential
 
     stuck.answer()
     #expect(try await late.value == "Bearer late")
     await first.credentials.shutdown()
     #expect(store.commitOutcomes == [.stored, .superseded])
-    #expect(store.row("cloudvault")?.stored == row)
+    #expect(store.row("cloudvault")?.credential == row)
   }
 
   @Test("Waiting for another instance is bounded")
@@ -209,9 +210,9 @@ struct ServiceCredentialsTests {
       await eventually { time.sleeperCount == 1 }
       // Somebody keeps the lease alive for ever.
       store.extendLease(of: "cloudvault", to: time.now + .seconds(24))
-      time.advance(by: .seconds(9))
+      time.advance(by: .seconds(15))
     }
-    #expect(await waiting.value == .unavailable(retryAfter: .seconds(15)))
+    #expect(await waiting.value == .unavailable(retryAfter: .seconds(9)))
     #expect(provider.callCount == 0)
     stuck.answer()
     _ = try await late.value
@@ -225,7 +226,7 @@ struct ServiceCredentialsTests {
     let first = instance(providers)
     _ = try await first.token()
     await first.credentials.shutdown()
-    let stored = try #require(store.row("cloudvault")?.stored)
+    let stored = try #require(store.row("cloudvault")?.credential)
     #expect(!String(decoding: stored.sealed, as: UTF8.self).contains("token-1"))
 
     store.setCredential(stored, of: "other")
@@ -328,7 +329,7 @@ struct ServiceCredentialsTests {
     for _ in 0..<1000 { await Task.yield() }
     time.advance(by: .seconds(1))
     await shutdown.value
-    #expect(await waiting.value == .unavailable(retryAfter: .seconds(14)))
+    #expect(await waiting.value == .unavailable(retryAfter: .seconds(24)))
     stuck.answer()
     _ = try await late.value
   }

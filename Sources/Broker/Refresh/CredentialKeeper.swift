@@ -12,13 +12,13 @@ struct CredentialKeeper: Sendable {
   let sleeper: any Sleeper
   let observer: any BrokerObserver
   let limits: BrokerLimits
+  /// Uniform in 0..<1.
+  let jitter: Double
 
   /// - Parameters:
   ///   - lease: nil: the store was down when it was obtained; a lease is taken for storing it.
   ///   - mayRetry: asked after each failure.
-  func keep(
-    _ record: CredentialRecord, lease: ConnectionLease?, mayRetry: @Sendable () -> Bool
-  ) async {
+  func keep(_ record: CredentialRecord, lease: ConnectionLease?, mayRetry: () -> Bool) async {
     var attempt = 0
     while true {
       do {
@@ -39,16 +39,17 @@ struct CredentialKeeper: Sendable {
   private func settled(_ record: CredentialRecord, lease: ConnectionLease?) async throws(StoreFailure) -> Bool {
     var lease = lease
     if lease == nil {
-      let current = try await store.credential(of: connection)
+      let current = try await store.connection(connection)?.credential
       if let current, current.expiresAt >= record.expiresAt { return true }
       let outcome = try await store.takeLease(on: connection, generation: current?.generation ?? 0, for: limits.lease)
       if case .taken(let taken) = outcome { lease = taken }
     }
     guard let lease else { return false }
     let generation = lease.generation + 1
-    let sealed = sealer.seal(record, of: connection, generation: generation)
-    if try await store.commit(sealed, under: lease) == .stored {
-      observer.observe(.stored(generation: generation), of: connection)
+    let sealed = sealer.seal(record, of: connection, generation: generation, jitter: jitter)
+    switch try await store.commit(sealed, under: lease) {
+    case .stored: observer.observe(.stored(generation: generation), of: connection)
+    case .superseded: observer.observe(.superseded(generation: generation), of: connection)
     }
     return true
   }

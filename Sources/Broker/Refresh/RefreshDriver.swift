@@ -1,0 +1,105 @@
+import Cryptography
+import OAuthCore
+
+/// Carries out what a `Refresh` wants: asks store and provider, waits, and tells it what came of that.
+struct RefreshDriver: Sendable {
+  let connection: ConnectionKey
+  let provider: Provider
+  let store: any ConnectionStore
+  let transport: any ProviderTransport
+  let sealer: CredentialSealer
+  let clock: any WallClock
+  let sleeper: any Sleeper
+  let observer: any BrokerObserver
+  let limits: BrokerLimits
+  /// Asked before each wait for another instance.
+  let isEnding: @Sendable () -> Bool
+
+  /// - Parameter generation: what is no longer wanted; nil: any that is live will do.
+  func run(replacing generation: Int64?) async -> Refresh.Outcome {
+    var refresh = Refresh(provider.refreshGrant, replacing: generation, limits: limits, at: clock.now)
+    var action = Refresh.Action.read
+    while true {
+      if case .finish(let outcome) = action { return outcome }
+      let event = await perform(action)
+      guard let next = refresh.handle(event, at: clock.now) else { preconditionFailure("an action has its own events") }
+      action = next
+    }
+  }
+
+  private func perform(_ action: Refresh.Action) async -> Refresh.Event {
+    do throws(StoreFailure) {
+      switch action {
+      case .read: return .read(try await find())
+      case .takeLease(let generation):
+        return .leased(try await store.takeLease(on: connection, generation: generation, for: limits.lease))
+      case .sleep(let duration):
+        if isEnding() { return .interrupted }
+        await sleeper.sleep(for: duration)
+        return .slept
+      case .ask(let replaced): return await ask(replacing: replaced)
+      case .reread:
+        let found = try await find()
+        return .reread(found, kept: try await store.keptCredentials(of: connection).compactMap(open))
+      case .finish: preconditionFailure("nothing follows the end")
+      }
+    } catch {
+      observer.observe(.storeUnavailable, of: connection)
+      return .storeFailed
+    }
+  }
+
+  private func ask(replacing replaced: CredentialRecord?) async -> Refresh.Event {
+    let grant: TokenRequest.Grant = (replaced?.refreshToken).map { .refreshToken($0) } ?? .clientCredentials
+    let request = TokenRequest(provider: provider, grant: grant, deadline: limits.providerDeadline)
+    let sentAt = clock.now
+    do throws(TokenEndpointFailure) {
+      let token = try await request.send(over: transport)
+      observer.observe(.obtained, of: connection)
+      return .answered(CredentialRecord(token, to: request, sentAt: sentAt, replacing: replaced))
+    } catch {
+      return .failed(error)
+    }
+  }
+
+  // MARK: What the store holds
+
+  private func find() async throws(StoreFailure) -> Refresh.Found {
+    let found = try await store.connection(connection)
+    guard case .subject = connection.owner else {
+      guard let stored = found?.credential, let record = readable(stored) else {
+        return .nothing(generation: found?.credential?.generation ?? 0)
+      }
+      return .credential(record, generation: stored.generation)
+    }
+    guard let found, let stored = found.credential, found.state != .revoked else { return .ended(.notConnected) }
+    if case .needsReauthentication(let reason) = found.state { return .ended(.needsReauthentication(reason)) }
+    guard let record = readable(stored) else { return .ended(.notConnected) }
+    return .credential(record, generation: stored.generation)
+  }
+
+  /// nil: it does not open, or was asked for with another configuration.
+  private func readable(_ stored: StoredCredential) -> CredentialRecord? {
+    guard let record = sealer.open(stored, of: connection) else {
+      observer.observe(.unreadable(generation: stored.generation), of: connection)
+      return nil
+    }
+    return record.fingerprint == provider.fingerprint ? record : nil
+  }
+
+  private func open(_ kept: KeptCredential) -> Refresh.Kept? {
+    sealer.open(kept.credential, of: connection).map { Refresh.Kept(record: $0, wasPresented: kept.wasPresented) }
+  }
+}
+
+extension Provider {
+  var refreshGrant: Refresh.Grant {
+    authorization.map { .refreshToken($0.rotation) } ?? .clientCredentials
+  }
+
+  /// Of the tokens that are kept for it: those with another are of no use.
+  var fingerprint: String {
+    let grant: TokenRequest.Grant = authorization == nil ? .clientCredentials : .refreshToken(Secret(bytes: []))
+    return TokenRequest(provider: self, grant: grant, deadline: .zero).fingerprint
+  }
+}
