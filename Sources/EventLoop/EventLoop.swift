@@ -39,8 +39,9 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   private var timers = TimerQueue()
 
   /// Monotonic clock in nanoseconds, read once a turn.
+  public var now: Int64 { turnBegan }
   // Read many times per event, written between events: the run-time check of exclusive access showed in the profile.
-  @exclusivity(unchecked) public private(set) var now: Int64 = postern_monotonic_nanoseconds()
+  @exclusivity(unchecked) private var turnBegan: Int64 = postern_monotonic_nanoseconds()
 
   /// The loop whose thread is running, if any.
   public static var current: EventLoop? { currentLoop }
@@ -197,7 +198,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: capacity) { events in
       while true {
         let count = epoll_wait(epoll, events.baseAddress, Int32(capacity), waitMilliseconds())
-        now = postern_monotonic_nanoseconds()
+        turnBegan = postern_monotonic_nanoseconds()
         // What other threads handed over comes first: a revocation must not be overtaken by the request after it.
         let isStopping = wasWoken(events.baseAddress, count) && drainInbox()
         for position in 0..<max(0, Int(count)) {

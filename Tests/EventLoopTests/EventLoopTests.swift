@@ -283,6 +283,38 @@ struct EventLoopTests {
     group.stop()
     #expect(done.withLock { $0 } == ["handed over", "job", "end of turn"])
   }
+
+  @Test("loops with descriptors of their own wake each other, and what one opens only it and the threads it starts know")
+  func separateDescriptors() async throws {
+    let group = try EventLoopGroup(count: 2, separatesDescriptors: true)
+    group.start()
+    defer { group.stop() }
+    let loops = group.loops
+    // A file without a name, known by its number.
+    let (opened, file) = await loops[0].task { () -> (Int32, ino_t) in
+      var name = Array("/tmp/postern-XXXXXX".utf8CString)
+      let opened = mkstemp(&name)
+      unlink(name)
+      return (opened, inode(opened))
+    }.value
+    try #require(opened >= 0 && file != 0)
+    @Sendable func isOpen() -> Bool { inode(opened) == file }
+    let fromOther = await loops[0].task { await loops[1].task { isOpen() }.value }.value
+    let fromOwn = await loops[1].task { await loops[0].task { isOpen() }.value }.value
+    let fromChild = await loops[0].task {
+      await withUnsafeContinuation { continuation in
+        _ = pthread_detach(startThread { continuation.resume(returning: isOpen()) })
+      }
+    }.value
+    await loops[0].task { _ = close(opened) }.value
+    #expect(!fromOther && !isOpen() && fromOwn && fromChild)
+  }
+}
+
+/// 0: not open.
+private func inode(_ descriptor: Int32) -> ino_t {
+  var status = stat()
+  return fstat(descriptor, &status) == 0 ? status.st_ino : 0
 }
 
 /// What happened on a loop, in order.

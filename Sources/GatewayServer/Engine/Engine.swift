@@ -70,7 +70,7 @@ public final class Engine: @unchecked Sendable {
   private(set) var date = DateField()
   /// Where receptions land before they are looked at.
   let scratch: UnsafeMutableRawBufferPointer
-  private var accessLog: AccessLog?
+  @exclusivity(unchecked) private var accessLog: AccessLog?
   private let tlsFailed: TLSFailureSink?
 
   private var listeners: [Listener] = []

@@ -46,7 +46,7 @@ final class Server: Sendable {
     let workers = WorkerPool()
     let resolvers = WorkerPool(threads: 4)
     let openFiles = ProcessLimits.raiseOpenFiles()
-    let group = try EventLoopGroup(count: ProcessLimits.processorCount)
+    let group = try EventLoopGroup(count: ProcessLimits.processorCount, separatesDescriptors: true)
     group.start()
     defer { group.stop() }
     let loops = group.loops

@@ -16,7 +16,8 @@ struct ConnectFailure: Error {
   let reason: String
 }
 
-/// Opens connections on worker threads.
+/// Opens connections, each on a thread for the purpose, which the loop starts: so it shares the loop's descriptors
+/// (`EventLoopGroup.separatesDescriptors`). Pools bound how many are under way.
 ///
 /// `PQconnectPoll` would fit the loop, but it resolves names, computes SCRAM and shakes hands for TLS in the calling
 /// thread, and leaves `connect_timeout` to its caller, who cannot tell one host from the next. Only the blocking call goes
@@ -24,10 +25,6 @@ struct ConnectFailure: Error {
 ///
 /// Source: PostgreSQL documentation, "Database Connection Control Functions".
 struct Connector: Sendable {
-  /// Attempts under way at once in this process; each has a thread while it lasts. Hosts that swallow packets hold one
-  /// for `connectTimeout`, so there are enough for all loops of a large machine to fail over together.
-  private static let workers = WorkerPool(threads: 16, waiting: 1024)
-
   private let connectionString: String
   /// Used where the connection string says nothing else.
   private let defaults: [(String, String)]
@@ -53,10 +50,8 @@ struct Connector: Sendable {
   }
 
   func connect() async -> Result<EstablishedConnection, ConnectFailure> {
-    do throws(WorkerPool.Overloaded) {
-      return try await Self.workers.run { [self] in connectBlocking() }
-    } catch {
-      return .failure(ConnectFailure(reason: "too many connection attempts at once"))
+    await withUnsafeContinuation { continuation in
+      pthread_detach(startThread { [self] in continuation.resume(returning: connectBlocking()) })
     }
   }
 
