@@ -20,6 +20,8 @@ public enum GatewayError: Error, Sendable, Equatable {
 
   // The upstream's, or of the way to it.
   case dnsError
+  /// No server of the upstream takes requests now; seconds until one may.
+  case destinationUnavailable(retryAfter: Int)
   case connectionRefused
   case connectionTimeout
   case connectionTerminated
@@ -58,19 +60,23 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .connectionTimeout, .responseTimeout: 504
     // Source: RFC 4918 §11.4: what the request depends on was not done.
     case .connectionRequired: 424
-    case .connectionLimitReached, .verificationUnavailable, .overloaded, .shuttingDown: 503
+    case .destinationUnavailable, .connectionLimitReached, .verificationUnavailable, .overloaded, .shuttingDown: 503
     case .credentialUnavailable(let retryable): retryable ? 503 : 502
     case .internalError: 500
     }
   }
 
   /// Seconds after which another try makes sense. Source: RFC 9110 §10.2.3.
-  public var retryAfter: Int? { status == 503 ? 1 : nil }
+  public var retryAfter: Int? {
+    if case .destinationUnavailable(let seconds) = self { return seconds }
+    return status == 503 ? 1 : nil
+  }
 
   /// The `error` parameter of `Proxy-Status`; nil when the exchange with the upstream is not what failed.
   public var proxyErrorType: String? {
     switch self {
     case .dnsError: "dns_error"
+    case .destinationUnavailable: "destination_unavailable"
     case .connectionRefused: "connection_refused"
     case .connectionTimeout: "connection_timeout"
     case .connectionTerminated: "connection_terminated"
@@ -121,6 +127,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .requestTimeout: "The request did not arrive in time."
     case .loopDetected: "The request came back to the gateway that had forwarded it: upstreams lead in a circle."
     case .dnsError: "The upstream's name could not be resolved."
+    case .destinationUnavailable: "No server of the upstream is well at the moment."
     case .connectionRefused: "The upstream refused the connection."
     case .connectionTimeout: "The upstream did not accept the connection in time."
     case .connectionTerminated: "The upstream closed the connection before it answered."

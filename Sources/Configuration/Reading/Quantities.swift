@@ -40,6 +40,18 @@ extension YAMLValue {
     return count
   }
 
+  /// `20%`: a whole number of hundredths.
+  func percent(in range: ClosedRange<Int>) -> Int? {
+    guard let text else { return nil }
+    guard let (percent, _) = quantity(text, ["%": 1]) else {
+      return fault("\(path) must be a share such as 20%, not \"\(text)\"")
+    }
+    guard range.contains(percent) else {
+      return fault("\(path) must be from \(range.lowerBound)% to \(range.upperBound)%, not \(text)")
+    }
+    return percent
+  }
+
   private func bytes(_ text: String, _ form: String, in range: ClosedRange<Int>, suffix: String) -> Int? {
     guard let (count, unit) = quantity(text, ["B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30]) else {
       return fault("\(path) must be \(form), not \"\(text)\(suffix)\"")

@@ -36,17 +36,26 @@ extension YAMLValue {
 
 extension Section {
   fileprivate func upstream(_ name: String) -> Upstream? {
-    unavailable("balance", "health")
+    unavailable("health")
     let plaintext = optional("plaintext") { $0.choice([("allow", true)]) } ?? false
     let servers = required("servers") { $0.uniqueList { $0.server(allowsPlaintext: plaintext) } }
     let timeouts = optional("timeouts", default: Upstream.Timeouts()) { $0.upstreamTimeouts }
     let authorities = optional("ca") { $0.absolutePath }
+    let balance = optional("balance", default: Balance.leastRequests) { $0.choice(Balance.self) }
+    let ejection = optional("ejection", default: EjectionRule()) { $0.ejectionRule }
+    let limits = optional("limits", default: ServerLimits()) { $0.serverLimits }
+    let retries = optional("retries", default: RetryRule()) { $0.retryRule }
     if let servers, !servers.contains(where: { $0.scheme == .https }) {
       member("ca")?.fault("\(value.path): ca is for https servers, and there is none")
     }
     if let servers, servers.isEmpty { fault("\(value.path): servers must have one at least") }
-    guard let servers, !servers.isEmpty, let timeouts else { return nil }
-    return Upstream(
+    guard let servers, !servers.isEmpty, let timeouts, let balance, let ejection, let limits, let retries else { return nil }
+    var upstream = Upstream(
       name: name, servers: servers, timeouts: timeouts, allowsPlaintext: plaintext, authorities: authorities)
+    upstream.balance = balance
+    upstream.ejection = ejection
+    upstream.limits = limits
+    upstream.retries = retries
+    return upstream
   }
 }

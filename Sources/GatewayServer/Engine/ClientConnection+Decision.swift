@@ -110,7 +110,7 @@ extension ClientConnection {
   // MARK: Forward
 
   private func forward(_ route: LoopRoute, _ path: Span<UInt8>, credential: [UInt8], _ bytes: Span<UInt8>) -> Int {
-    let server = route.group.pick()
+    guard let server = route.group.pick(hasWaited: exchange.hasWaited) else { return awaitServer(of: route.group, bytes) }
     let pathStart = Int(scanner.head.path.start) + (scanner.head.path.isEmpty ? 0 : route.rewrite.cutCount(path: path))
     exchange.composeRequest(
       scanner.head, bytes, route: route, server: server, pathStart: pathStart, credential: credential)
@@ -176,6 +176,23 @@ extension ClientConnection {
         case .notConnected, .needsReauthentication: exchange.failure = .connectionRequired(connectURL: connectURL)
         case .refused, .unknownProvider: exchange.failure = .credentialUnavailable(retryable: false)
         }
+      }
+    }
+    return 0
+  }
+
+  /// No server takes the request now: it waits for one with room, or is refused.
+  private func awaitServer(of group: UpstreamGroup, _ bytes: Span<UInt8>) -> Int {
+    let refusal = group.refusal
+    guard refusal == .connectionLimitReached, group.mayWait, let ticket = park() else {
+      engine.count { $0.upstreamErrors += 1 }
+      return refuse(refusal, bytes)
+    }
+    exchange.verified = nil
+    group.wait { [self] mayGo in
+      resume(ticket) { exchange in
+        exchange.hasWaited = true
+        if !mayGo { exchange.failure = refusal }
       }
     }
     return 0

@@ -19,9 +19,11 @@ public final class DataPlane: ChangeObserver {
     tlsFailed: Engine.TLSFailureSink? = nil
   ) async {
     var engines: [Engine] = []
+    var limits = limits
+    limits.loopCount = group.loops.count
     for loop in group.loops {
       engines.append(
-        await loop.task {
+        await loop.task { [limits] in
           Engine(
             loop: loop, endpoints: endpoints, ports: ports, limits: limits, trustedProxies: trustedProxies, via: via,
             accessLog: accessLog, tlsFailed: tlsFailed)

@@ -77,7 +77,7 @@ public final class Engine: @unchecked Sendable {
   private var clients: [ClientConnection] = []
   private var sources = SourceCounts()
   private var upstreams: [UpstreamConnection] = []
-  private var servers: [ResolvedServer: UpstreamServer] = [:]
+  private(set) var upstreamGroups: [String: UpstreamGroup] = [:]
   private var providers: [ProviderID: ProviderCredential] = [:]
   private var connections: [ProviderID: LoopConnections] = [:]
   private var routeSerial: UInt64 = 0
@@ -147,19 +147,12 @@ public final class Engine: @unchecked Sendable {
   /// Serves another snapshot from the next request on.
   public func apply(_ snapshot: GatewaySnapshot) {
     loop.assertInLoop()
-    var kept: [ResolvedServer: UpstreamServer] = [:]
     var groups: [String: UpstreamGroup] = [:]
+    var gone: [UpstreamServer] = upstreamGroups.filter { snapshot.upstreams[$0.key] == nil }.flatMap(\.value.servers)
     for (name, entry) in snapshot.upstreams {
-      let tls = snapshot.tls[name]
-      groups[name] = UpstreamGroup(entry.servers.map { server in
-        if let known = kept[server] ?? servers[server], known.timeouts == entry.upstream.timeouts, known.tls === tls {
-          kept[server] = known
-          return known
-        }
-        let made = UpstreamServer(server, timeouts: entry.upstream.timeouts, tls: tls)
-        kept[server] = made
-        return made
-      })
+      let group = upstreamGroups[name] ?? UpstreamGroup(entry.upstream, on: loop)
+      gone += group.update(entry.upstream, entry.servers, tls: snapshot.tls[name], loopCount: limits.loopCount)
+      groups[name] = group
     }
     if let served = snapshot.endpoints { endpoints = served }
     if let blocks = snapshot.trustedProxies { trustedProxies = TrustedProxies(blocks) }
@@ -167,8 +160,7 @@ public final class Engine: @unchecked Sendable {
       limits.request = request
       waits = EngineWaits(limits)
     }
-    let gone = servers.filter { kept[$0.key] !== $0.value }
-    servers = kept
+    upstreamGroups = groups
     routes = LoopRoutes(
       table: snapshot.routes,
       routes: snapshot.routes.routes.map { route in
@@ -176,7 +168,7 @@ public final class Engine: @unchecked Sendable {
         guard let group = groups[route.upstream] else { preconditionFailure("a snapshot has every upstream") }
         return LoopRoute(route, serial: routeSerial, group: group, credential: credential(of: route))
       })
-    for server in gone.values { while let connection = server.takeIdle() { connection.close() } }
+    for server in gone { server.retire() }
   }
 
   private func credential(of route: Route) -> LoopCredential {

@@ -5,6 +5,8 @@ import ReverseProxy
 /// What the engine takes, holds and waits for; per loop where not said otherwise.
 public struct EngineLimits: Sendable {
   public var request = ReverseProxy.Limits()
+  /// Loops that serve together, and share what the configuration allows the whole process.
+  public var loopCount = 1
   /// Client connections of one loop; further ones wait in the kernel's queue.
   public var clientConnections = 20_000
   /// Of these, from one source (an IPv4 address, an IPv6 /64); further ones are closed at once. Trusted proxies may have
@@ -14,6 +16,8 @@ public struct EngineLimits: Sendable {
   public var highWatermark = 256 << 10
   /// Bytes that still wait when the sender is read again.
   public var lowWatermark = 64 << 10
+  /// Bytes of a request that are kept, while nothing of it was sent, to be sent to another server.
+  public var replayBytes = 64 << 10
   /// Pooled connections without a request, per upstream server. Enough that a load of thousands at once does not close and
   /// make a connection with each request; the time-out below trims them when it is over.
   public var idleUpstreamConnections = 4_096

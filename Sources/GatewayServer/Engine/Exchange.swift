@@ -29,8 +29,13 @@ final class Exchange {
   private unowned(unsafe) var upstream: UpstreamConnection?
   /// Head and first body bytes as sent, until the response begins: for the one retry.
   @exclusivity(unchecked) private var request: ByteQueue
-  private var isReplayable = false
-  private var hasRetried = false
+  private(set) var isReplayable = false
+  /// Where its `Host` line stands: another server may have another name.
+  private var hostLine = 0..<0
+  private var hasRetriedStale = false
+  /// Further tries, and the servers that were tried; see `UpstreamServer.bit`.
+  var retryCount = 0
+  var triedServers: UInt64 = 0
   private(set) var hasBegunResponse = false
   /// An HTTP/1.0 client gets chunked content without its framing.
   private(set) var isDechunking = false
@@ -42,6 +47,8 @@ final class Exchange {
   var verified: VerifiedToken?
   var failure: GatewayError?
   var parkCount = 0
+  /// Whether it stood in the line of those that wait for a server with room.
+  var hasWaited = false
 
   init(_ engine: Engine) {
     self.engine = engine
@@ -69,7 +76,7 @@ final class Exchange {
     requestID = engine.nextRequestID()
     startedAt = engine.loop.now
     hasBegunResponse = false
-    hasRetried = false
+    hasRetriedStale = false
     isDechunking = false
     status = 0
     responseBytes = 0
@@ -102,6 +109,7 @@ final class Exchange {
     verified = nil
     failure = nil
     parkCount = 0
+    hasWaited = false
     request.clear()
   }
 
@@ -131,6 +139,7 @@ final class Exchange {
     request.reserve(head.byteCount + 512)
     request.append(
       forwarding: head, bytes, prefix: route.addedPrefix, pathStart: pathStart, stripping: route.strippedFields)
+    hostLine = request.count..<request.count &+ server.hostLine.count
     request.append(server.hostLine)
     request.append(credential)
     withClient { $0.appendForwardedLines(to: &request) }
@@ -140,6 +149,16 @@ final class Exchange {
     request.append("\r\n")
     if let value = head.fields.traceParent { TraceField(bytes, value).append(to: &request, bytes, requestID) }
     request.append("\r\n")
+  }
+
+  func replaceHostLine(by line: [UInt8]) {
+    var replaced = ByteQueue(pool: engine.pool)
+    replaced.reserve(request.count &+ line.count)
+    replaced.append(UnsafeRawBufferPointer(rebasing: request.readable[..<hostLine.lowerBound]))
+    replaced.append(line)
+    replaced.append(UnsafeRawBufferPointer(rebasing: request.readable[hostLine.upperBound...]))
+    hostLine = hostLine.lowerBound..<hostLine.lowerBound &+ line.count
+    swap(&request, &replaced)
   }
 
   /// Takes as much of the request body as is there.
@@ -162,7 +181,14 @@ final class Exchange {
   /// Sends the composed request on a pooled or a fresh connection.
   func dispatch(to server: UpstreamServer) {
     isReplayable = true
+    retryCount = 0
+    triedServers = 0
     engine.count { $0.proxiedRequests += 1 }
+    send(to: server)
+  }
+
+  func send(to server: UpstreamServer) {
+    server.begin(at: engine.loop.now)
     while let pooled = server.takeIdle() {
       upstream = pooled
       if pooled.begin(self, request: request.readable) { return }
@@ -170,10 +196,10 @@ final class Exchange {
       upstream = nil
       pooled.close()
     }
-    dispatchAnew(to: server)
+    connect(to: server)
   }
 
-  private func dispatchAnew(to server: UpstreamServer) {
+  private func connect(to server: UpstreamServer) {
     do throws(GatewayError) {
       let fresh = try server.connect(engine)
       upstream = fresh
@@ -183,8 +209,7 @@ final class Exchange {
         throw .connectionTerminated
       }
     } catch {
-      engine.count { $0.upstreamErrors += 1 }
-      withClient { $0.fail(error) }
+      tryFailed(error, at: server, isUnsent: true)
     }
   }
 
@@ -194,11 +219,16 @@ final class Exchange {
   var isRequestSent: Bool { requestBody.isComplete }
 
   func sendBody(_ bytes: Span<UInt8>) {
-    // What has passed by cannot be sent a second time.
-    isReplayable = false
-    guard let upstream, !upstream.send(bytes) else { return }
-    self.upstream = nil
-    upstream.close()
+    guard let upstream else { return }
+    if upstream.isConnecting, request.count &+ bytes.count <= engine.limits.replayBytes {
+      request.append(bytes)
+    } else {
+      // What has passed by cannot be sent a second time.
+      isReplayable = false
+    }
+    guard !upstream.send(bytes) else { return }
+    if !hasBegunResponse { upstream.server.fail(at: engine.loop.now) }
+    abandonUpstream()
     engine.count { $0.upstreamErrors += 1 }
     withClient { if hasBegunResponse { $0.truncate() } else { $0.fail(.connectionTerminated) } }
   }
@@ -237,6 +267,7 @@ final class Exchange {
   /// The response that was composed last turned out bad before anything of it was sent.
   func takeBackResponse() {
     hasBegunResponse = false
+    isReplayable = false
     engine.outgoing.clearKeepingMemory()
   }
 
@@ -275,26 +306,28 @@ final class Exchange {
 
   /// The upstream's response went out as a whole.
   func isComplete() {
+    upstream?.server.end(at: engine.loop.now)
     upstream = nil
     withClient { $0.responseIsComplete() }
   }
 
   /// The upstream connection is closed and let us down.
   func upstreamFailed(_ error: GatewayError, _ connection: UpstreamConnection) {
+    let server = connection.server
     upstream = nil
     if hasBegunResponse {
+      server.end(at: engine.loop.now)
       engine.count { $0.truncatedResponses += 1 }
       return withClient { $0.truncate() }
     }
-    // A pooled connection that its server closed just now says nothing about the server. Source: RFC 9110 §9.2.2.
+    // Its server may have closed it in the very moment it was used again. Source: RFC 9110 §9.2.2.
     let isStale = connection.wasReused && error == .connectionTerminated
-    if isStale, isReplayable, !hasRetried, method.isIdempotent {
-      hasRetried = true
+    if isStale, isReplayable, !hasRetriedStale, method.isIdempotent {
+      hasRetriedStale = true
       engine.count { $0.upstreamRetries += 1 }
-      return dispatchAnew(to: connection.server)
+      return connect(to: server)
     }
-    engine.count { $0.upstreamErrors += 1 }
-    withClient { $0.fail(error) }
+    tryFailed(error, at: server, isUnsent: connection.isConnecting, isStale: isStale)
     withClient { $0.pump() }
   }
 
@@ -308,6 +341,7 @@ final class Exchange {
   func abandonUpstream() {
     guard let upstream else { return }
     self.upstream = nil
+    upstream.server.end(at: engine.loop.now)
     upstream.close()
   }
 

@@ -17,7 +17,7 @@ final class UpstreamConnection: ReadinessHandler {
   var position = 0
   private(set) var deadline = Int64.max
   /// Until the connection stands, with TLS where the origin has it.
-  private var isConnecting: Bool
+  private(set) var isConnecting: Bool
   private var hasSocket: Bool
   private var isIdle = false
   private var exchangeCount = 0
@@ -209,6 +209,10 @@ final class UpstreamConnection: ReadinessHandler {
       scanner.reset()
       if !isSent { exchange.clientIsGone() }
       return count
+    }
+    // What answers well, where nothing speaks against the server, is not looked into.
+    if scanner.head.status >= 502 || server.isAttended, exchange.goesElsewhere(after: scanner.head, bytes, from: self) {
+      return bytes.count
     }
     hasHead = true
     deadline = engine.deadline(after: server.waits.idle)

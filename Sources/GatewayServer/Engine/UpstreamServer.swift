@@ -2,9 +2,10 @@ import EventLoop
 import Glibc
 import ReverseProxy
 
-/// One server of an upstream as one loop sees it: where it is, and the connections to it that wait for a request.
+/// One server of an upstream as one loop sees it: where it is, the connections to it that wait for a request, and what its
+/// answers say about it.
 final class UpstreamServer {
-  let origin: Origin
+  let key: ServerKey
   let timeouts: Upstream.Timeouts
   let tls: TLSClientContext?
   private let resumptions = TLSSessionCache()
@@ -12,28 +13,50 @@ final class UpstreamServer {
   let waits: (connect: Int64, responseHead: Int64, idle: Int64)
   /// `Host: …` with its line end.
   let hostLine: [UInt8]
-  private let addresses: [SocketAddress]
-  private var nextAddress = 0
   fileprivate var nextReport = Int64.min
   /// Used last first: what was used last is the least likely to be closed by the server meanwhile.
   // SAFETY: the engine holds every connection until it is closed, and closing takes it out of here.
   // Nothing that touches it leads back here: the run-time check showed in the profile.
   @exclusivity(unchecked) private var idle: [Unmanaged<UpstreamConnection>] = []
+  /// No snapshot has it any more: its connections are not kept.
+  private var isRetired = false
 
-  init(_ server: ResolvedServer, timeouts: Upstream.Timeouts, tls: TLSClientContext?) {
-    origin = server.origin
-    addresses = server.addresses
+  // Touched by every request, one after the other, as above.
+  /// Requests at the server now.
+  @exclusivity(unchecked) private(set) var underWay = 0
+  /// Tries, further ones among them.
+  @exclusivity(unchecked) private(set) var tryCount: UInt64 = 0
+  /// Whether the begin, the answer or the end of a request may change something.
+  @exclusivity(unchecked) private(set) var isAttended = false
+  private(set) var failureCount: UInt64 = 0
+  private(set) var ejectionCount: UInt64 = 0
+  private(set) var circuit = ServerCircuit()
+  /// By the word of health checks.
+  var isHealthy = true
+  private var isLimited = false
+  // SAFETY: whoever lets go of a group retires its servers first, and they forget it then.
+  private unowned(unsafe) var group: UpstreamGroup?
+  /// Its bit in the set of servers that a request has tried. The upstreams with more than 64 servers that exist can live
+  /// with a server that is tried twice.
+  private(set) var bit: UInt64 = 0
+
+  init(_ key: ServerKey, timeouts: Upstream.Timeouts, tls: TLSClientContext?) {
+    self.key = key
     self.timeouts = timeouts
     self.tls = tls
     waits = (timeouts.connect.nanoseconds, timeouts.responseHead.nanoseconds, timeouts.idle.nanoseconds)
-    hostLine = Array("Host: \(server.origin.authority)\r\n".utf8)
+    hostLine = Array("Host: \(key.origin.authority)\r\n".utf8)
   }
+
+  var origin: Origin { key.origin }
+
+  // MARK: Connections
 
   func takeIdle() -> UpstreamConnection? { idle.popLast()?.takeUnretainedValue() }
 
   /// - Returns: false when enough connections wait already.
   func keep(_ connection: UpstreamConnection, limit: Int) -> Bool {
-    guard idle.count < limit else { return false }
+    guard idle.count < limit, !isRetired else { return false }
     idle.append(.passUnretained(connection))
     return true
   }
@@ -44,11 +67,9 @@ final class UpstreamServer {
     idle.removeLast()
   }
 
-  /// Starts a connection to the next of the server's addresses.
+  /// Starts a connection.
   func connect(_ engine: Engine) throws(GatewayError) -> UpstreamConnection {
-    guard !addresses.isEmpty else { throw .dnsError }
-    nextAddress = (nextAddress + 1) % addresses.count
-    guard let (descriptor, isConnected) = try? Socket.connect(to: addresses[nextAddress]) else { throw .connectionRefused }
+    guard let (descriptor, isConnected) = try? Socket.connect(to: key.address) else { throw .connectionRefused }
     let session = try session(on: descriptor)
     guard
       let connection = try? UpstreamConnection(
@@ -68,6 +89,82 @@ final class UpstreamServer {
 }
 
 extension UpstreamServer {
+  // MARK: What is found out
+
+  /// A request goes to the server; `end` follows.
+  @inline(__always)
+  func begin(at now: Int64) {
+    underWay &+= 1
+    tryCount &+= 1
+    if isAttended { circuit.begin(at: now) }
+  }
+
+  @inline(__always)
+  func end(at now: Int64) {
+    underWay &-= 1
+    if isAttended { endAttended(at: now) }
+  }
+
+  private func endAttended(at now: Int64) {
+    circuit.end(at: now)
+    if isLimited { group?.hasRoom() }
+  }
+
+  func succeed(at now: Int64) {
+    let wasEjected = circuit.isEjected
+    circuit.succeed(at: now)
+    if wasEjected { group?.ejectedCountChanged(by: -1) }
+    isAttended = isLimited
+  }
+
+  func fail(at now: Int64) {
+    failureCount &+= 1
+    guard let group else { return }
+    let wasEjected = circuit.isEjected
+    let isEjected = circuit.fail(at: now, rule: group.upstream.ejection, mayEject: group.mayEjectOneMore)
+    isAttended = true
+    guard isEjected else { return }
+    ejectionCount &+= 1
+    if !wasEjected { group.ejectedCountChanged(by: 1) }
+  }
+
+  func isAdmitting(at now: Int64) -> Bool {
+    switch circuit.admission(at: now) {
+    case .admitted, .trial: true
+    case .refused: false
+    }
+  }
+
+  // MARK: Snapshots
+
+  /// Takes over what was found out about the same server.
+  func inherit(_ other: UpstreamServer) {
+    circuit = other.circuit
+    isHealthy = other.isHealthy
+    tryCount = other.tryCount
+    failureCount = other.failureCount
+    ejectionCount = other.ejectionCount
+    // A trial that the other one has under way tells nothing here.
+    circuit.end(at: .min)
+  }
+
+  func join(_ group: UpstreamGroup, at position: Int, isLimited: Bool) {
+    self.group = group
+    self.isLimited = isLimited
+    bit = position < UInt64.bitWidth ? 1 << UInt64(position) : 0
+    isAttended = isLimited || !circuit.isFlawless
+    if group.upstream.health == nil { isHealthy = true }
+  }
+
+  /// No snapshot has it any more.
+  func retire() {
+    isRetired = true
+    group = nil
+    while let connection = takeIdle() { connection.close() }
+  }
+
+  // MARK: The log
+
   /// Tells why no session could be made, now and then: under load it is always the same reason.
   func report(_ failure: TLSFailure, to engine: Engine) {
     guard engine.loop.now >= nextReport else { return }
@@ -76,19 +173,4 @@ extension UpstreamServer {
   }
 
   private static let reportInterval: Duration = .seconds(60)
-}
-
-/// The servers of one upstream on one loop.
-final class UpstreamGroup {
-  private let servers: [UpstreamServer]
-  private var next = 0
-
-  init(_ servers: [UpstreamServer]) { self.servers = servers }
-
-  /// The server for the next request, in turn.
-  func pick() -> UpstreamServer {
-    if servers.count == 1 { return servers[0] }
-    next = (next + 1) % servers.count
-    return servers[next]
-  }
 }

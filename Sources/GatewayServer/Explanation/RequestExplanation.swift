@@ -149,7 +149,7 @@ public struct RequestExplanation: Sendable {
     guard let upstream = gateway.upstreams.first(where: { $0.name == route.upstream }) else {
       preconditionFailure("a configuration has the upstream of every route")
     }
-    note("upstream", "\(upstream.name): \(upstream.servers.map(\.description).joined(separator: ", "))")
+    note("upstream", upstream.explanation)
     outcome = .forwarded(head: Self.head(scanner.head, bytes, path: path.span, route, upstream.servers[0], gateway.via))
   }
 

@@ -2,8 +2,14 @@
 /// is the side away from the caller.)
 public struct Upstream: Sendable, Hashable {
   public var name: String
-  /// At least one; used in turn.
+  /// At least one. A name counts as many servers as it has addresses.
   public var servers: [Origin]
+  public var balance = Balance.leastRequests
+  /// nil: servers are judged by the requests they serve alone.
+  public var health: HealthCheck?
+  public var ejection = EjectionRule()
+  public var limits = ServerLimits()
+  public var retries = RetryRule()
   public var timeouts: Timeouts
   /// Whether `http` to a server beyond loopback was accepted in so many words.
   public var allowsPlaintext: Bool
