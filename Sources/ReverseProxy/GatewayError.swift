@@ -17,6 +17,8 @@ public enum GatewayError: Error, Sendable, Equatable {
   case requestTimeout
   /// The request has passed this deployment already: forwarding it would send it round again.
   case loopDetected
+  /// The caller sends more than the route takes of it. Seconds until it takes one more.
+  case rateLimited(retryAfter: Int)
 
   // The upstream's, or of the way to it.
   case dnsError
@@ -54,6 +56,8 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .requestTimeout: 408
     // Source: RFC 5842 §7.2.
     case .loopDetected: 508
+    // Source: RFC 6585 §4.
+    case .rateLimited: 429
     case .dnsError, .connectionRefused, .connectionTerminated, .tlsProtocolError, .tlsCertificateError,
       .responseIncomplete, .responseHeadTooLarge, .responseMalformed:
       502
@@ -69,6 +73,7 @@ public enum GatewayError: Error, Sendable, Equatable {
   /// Seconds after which another try makes sense. Source: RFC 9110 §10.2.3.
   public var retryAfter: Int? {
     if case .destinationUnavailable(let seconds) = self { return seconds }
+    if case .rateLimited(let seconds) = self { return seconds }
     return status == 503 ? 1 : nil
   }
 
@@ -90,7 +95,8 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .loopDetected: "proxy_loop_detected"
     case .credentialUnavailable, .verificationUnavailable, .overloaded, .shuttingDown, .internalError:
       "proxy_internal_error"
-    case .badTarget, .routeNotFound, .methodNotAllowed, .accessDenied, .bodyTooLarge, .requestTimeout, .connectionRequired:
+    case .badTarget, .routeNotFound, .methodNotAllowed, .accessDenied, .bodyTooLarge, .requestTimeout, .rateLimited,
+      .connectionRequired:
       nil
     }
   }
@@ -106,6 +112,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .bodyTooLarge: "body_too_large"
     case .requestTimeout: "request_timeout"
     case .loopDetected: "loop_detected"
+    case .rateLimited: "rate_limited"
     case .connectionRequired: "connection_required"
     case .credentialUnavailable: "credential_unavailable"
     case .verificationUnavailable: "verification_unavailable"
@@ -126,6 +133,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .bodyTooLarge: "The request body is longer than this route takes."
     case .requestTimeout: "The request did not arrive in time."
     case .loopDetected: "The request came back to the gateway that had forwarded it: upstreams lead in a circle."
+    case .rateLimited: "Too many requests: this route takes fewer of each caller."
     case .dnsError: "The upstream's name could not be resolved."
     case .destinationUnavailable: "No server of the upstream is well at the moment."
     case .connectionRefused: "The upstream refused the connection."

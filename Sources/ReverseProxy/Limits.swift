@@ -20,6 +20,11 @@ public struct Limits: Sendable, Hashable {
 public struct RouteLimits: Sendable, Hashable {
   /// A longer request body is answered 413. nil: any length, since bodies are streamed and never held.
   public var bodyBytesMax: Int?
+  /// More requests of one caller are answered 429. nil: any number.
+  public var rate: RateRule?
 
-  public init(bodyBytesMax: Int? = nil) { self.bodyBytesMax = bodyBytesMax }
+  public init(bodyBytesMax: Int? = nil, rate: RateRule? = nil) {
+    self.bodyBytesMax = bodyBytesMax
+    self.rate = rate
+  }
 }

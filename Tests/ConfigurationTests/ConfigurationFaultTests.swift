@@ -231,10 +231,8 @@ struct ConfigurationFaultTests {
      "32:13: health is not available in this version"),
     ("kind: client_credentials, provider: vault", "kind: token_exchange, provider: vault",
      "36:25: routes[0].credential.kind: token_exchange is not available in this version"),
-    ("upstream: api", "upstream: api\n    streams: { websocket: true }\n    cors: { origins: [] }\n    mcp: true",
-     "38:14: streams is not available in this version\n39:11: cors is not available in this version\n40:10: mcp is not available in this version"),
-    ("upstream: api", "upstream: api\n    limits: { body: 1MiB, rate: { key: client } }",
-     "38:33: rate is not available in this version"),
+    ("upstream: api", "upstream: api\n    streams: { websocket: true }\n    mcp: true",
+     "38:14: streams is not available in this version\n39:10: mcp is not available in this version"),
     ("upstream: api", "upstream: api\n    accept:\n      - self\n      - { jwt: https://idp.example }",
      "40:9: only \"self\" can be accepted: foreign issuers are not available in this version"),
   ]

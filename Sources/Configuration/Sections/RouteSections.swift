@@ -26,7 +26,7 @@ extension YAMLValue {
     do { return try PathPattern(text) } catch { return fault("\(path): \(error.description)") }
   }
 
-  fileprivate var requestMethod: RequestMethod? {
+  var requestMethod: RequestMethod? {
     guard let text else { return nil }
     guard let method = RequestMethod(text) else { return fault("\(path): \"\(text)\" is no method that a route serves") }
     // Methods are case-sensitive (RFC 9110 §9.1): `get` would match nothing.
@@ -119,37 +119,38 @@ extension Section {
   fileprivate func route(
     upstreams: Declarations<Upstream>, providers: Declarations<Provider>, scopes: KnownScopes?
   ) -> Route? {
-    unavailable("streams", "cors")
-    optional("accept") { value in
-      let accepted = value.list { $0.acceptedIssuer }
-      if accepted?.isEmpty == true { value.fault("\(value.path) must name self, or be left out") }
-      return accepted
-    }
+    unavailable("streams")
+    let hasCrossOrigin = member("cors") != nil
+    let crossOrigin = optional("cors") { $0.crossOriginRule }
+    let accepts = optional("accept", default: [TokenAcceptance.own]) { $0.tokenAcceptances }
     optional("mcp") { value in
       if value.boolean == true { value.fault("mcp is not available in this version") }
       return ()
     }
     let name = required("name") { $0.identifier }
     let match = required("match") { $0.section { $0.match() } }
-    let access = access(scopes)
+    var access = access(scopes)
+    if let accepts { access?.accepts = accepts }
     let upstreamValue = required("upstream") { upstreams.resolve("upstream", at: $0) }
     let credential = optional("credential", default: CredentialRule.none) { $0.credential(providers, for: upstreamValue) }
     let rewrite = optional("rewrite", default: PathRewrite.identity) { $0.section { $0.rewrite(for: match?.pattern) } }
     let encodedSlash = optional("encoded_slash", default: EncodedSlashRule.reject) { $0.choice(EncodedSlashRule.self) }
     let limits = optional("limits", default: RouteLimits()) { value in
       value.section { section in
-        section.unavailable("rate")
-        return RouteLimits(bodyBytesMax: section.optional("body") { $0.byteCount(in: 0...(1 << 40)) })
+        let rate = section.optional("rate") { $0.rateRule(isAnonymous: access?.isAnonymous == true) }
+        return RouteLimits(bodyBytesMax: section.optional("body") { $0.byteCount(in: 0...(1 << 40)) }, rate: rate)
       }
     }
     if case .connection = credential, access?.isAnonymous == true {
       member("credential")?.fault("\(value.path): an anonymous route has no subject whose connection it could use")
     }
-    guard let name, let match, let access, let upstreamValue, let credential, let rewrite, let encodedSlash, let limits
+    guard let name, let match, let access, accepts != nil, let upstreamValue, let credential, let rewrite,
+      let encodedSlash, let limits, hasCrossOrigin == (crossOrigin != nil)
     else { return nil }
     return Route(
       name: name, host: match.host, pattern: match.pattern, methods: match.methods, access: access,
-      credential: credential, upstream: upstreamValue.name, rewrite: rewrite, encodedSlash: encodedSlash, limits: limits)
+      credential: credential, upstream: upstreamValue.name, rewrite: rewrite, encodedSlash: encodedSlash, limits: limits,
+      crossOrigin: crossOrigin)
   }
 
   private func match() -> (host: String?, pattern: PathPattern, methods: Set<RequestMethod>)? {
@@ -196,13 +197,5 @@ extension Section {
       fault("\(value.path): \(error.description)")
       return nil
     }
-  }
-}
-
-extension YAMLValue {
-  /// Whose tokens a route takes: `self` is Postern.
-  fileprivate var acceptedIssuer: String? {
-    if case .scalar = node, scalar == "self" { return "self" }
-    return fault("only \"self\" can be accepted: foreign issuers are not available in this version")
   }
 }

@@ -96,12 +96,19 @@ extension ClientConnection {
   ///
   /// - Returns: bytes done with: the whole request if all of it is there.
   func refuse(_ error: GatewayError, _ bytes: Span<UInt8>) -> Int {
+    respond(error.response(requestID: exchange.requestID.text), bytes)
+  }
+
+  /// Answers a request whose head is at the start of `bytes` with a response of Postern's own.
+  ///
+  /// - Returns: bytes done with: the whole request if all of it is there.
+  func respond(_ response: HTTPResponse, _ bytes: Span<UInt8>) -> Int {
     var used = scanner.head.byteCount
     if !exchange.requestBody.isComplete {
       let taken = try? exchange.requestBody.advanceAll(bytes.extracting(droppingFirst: used))
       used += taken ?? 0
     }
-    fail(error)
+    write(response)
     return phase == .closing ? bytes.count : used
   }
 
@@ -133,6 +140,8 @@ extension ClientConnection {
   /// Writes a whole response and ends the request.
   private func write(_ response: HTTPResponse) {
     if !exchange.requestBody.isComplete || engine.isDraining { exchange.keepsAlive = false }
+    var response = response
+    if !exchange.additions.isEmpty { exchange.additions.add(to: &response) }
     engine.outgoing.clearKeepingMemory()
     ResponseWriter.append(
       response, to: &engine.outgoing, date: engine.date.bytes, isHead: exchange.method == .head,

@@ -27,11 +27,14 @@ extension ClientConnection {
 
   private func route(_ path: Span<UInt8>, _ bytes: Span<UInt8>, canonical: CanonicalPath?) -> Int {
     let routes = engine.routes
+    if routes.answersPreflights, let used = answerPreflight(path, bytes) { return used }
     let match = routes.match(
       method: bytes.extracting(scanner.head.method.range), host: bytes.extracting(scanner.head.authority.range), path: path)
     switch match {
     case .route(let index):
       let route = routes.routes[index]
+      exchange.take(route)
+      if route.isCrossOrigin, let answers = route.crossOrigin { noteOrigin(answers, bytes) }
       if let canonical {
         do throws(PathRefusal) { try route.route.requireAcceptable(canonical) } catch {
           return refuse(.badTarget(error), bytes)
@@ -53,6 +56,7 @@ extension ClientConnection {
     if let limit = route.bodyBytesMax, let length = scanner.head.fields.contentLength, length > limit {
       return refuse(.bodyTooLarge, bytes)
     }
+    if route.limitsAddresses, let rate = route.rate, let refusal = overRate(rate, nil) { return refuse(refusal, bytes) }
     if route.isAnonymous { return inject(route, for: nil, path, bytes) }
     guard let authorization = scanner.head.fields.authorization else {
       return deny(.missingToken, route, bytes)
@@ -78,6 +82,7 @@ extension ClientConnection {
         engine.count { $0.tokenHits += 1 }
       }
       if case .deny(let denial) = token.decide(route, at: now) { return deny(denial, route, bytes) }
+      if route.limitsCallers, let rate = route.rate, let refusal = overRate(rate, token) { return refuse(refusal, bytes) }
       return inject(route, for: token, path, bytes)
     }
   }

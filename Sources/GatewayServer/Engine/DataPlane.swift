@@ -5,6 +5,7 @@ import ReverseProxy
 /// The engines of all loops as one thing: started, changed and stopped together. May be called from any thread.
 public final class DataPlane: ChangeObserver {
   private let engines: [Engine]
+  private let rates = RateTables()
 
   /// Makes one engine per loop of a running group.
   ///
@@ -55,12 +56,16 @@ public final class DataPlane: ChangeObserver {
   /// - Parameter changes: what the snapshot ends. Applied in the same step of each loop, so that nothing remembered from
   ///   before, such as a provider's credential, goes where only the snapshot sends it.
   public func apply(_ snapshot: GatewaySnapshot, ending changes: [Change] = []) async {
+    var counted = snapshot
+    counted.rates = rates
+    let snapshot = counted
     for engine in engines {
       await engine.loop.task {
         engine.apply(snapshot)
         engine.apply(changes)
       }.value
     }
+    rates.keep(only: snapshot.routes.routes)
   }
 
   public func apply(_ changes: [Change]) {

@@ -166,7 +166,8 @@ public final class Engine: @unchecked Sendable {
       routes: snapshot.routes.routes.map { route in
         routeSerial += 1
         guard let group = groups[route.upstream] else { preconditionFailure("a snapshot has every upstream") }
-        return LoopRoute(route, serial: routeSerial, group: group, credential: credential(of: route))
+        return LoopRoute(route, serial: routeSerial, group: group, credential: credential(of: route),
+          rates: snapshot.rates.table(for: route))
       })
     for server in gone { server.retire() }
   }

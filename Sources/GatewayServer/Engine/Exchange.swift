@@ -20,9 +20,9 @@ final class Exchange {
   private(set) var requestID: RequestID
   private(set) var startedAt: Int64 = 0
 
-  /// nil until the request goes to an upstream.
+  /// nil until it is found.
   var route: LoopRoute? { hasRoute ? keptRoute : nil }
-  /// The route of the last request that went to an upstream: kept for the next one, which often has the same.
+  /// The route of the last request that had one: kept for the next one, which often has the same.
   private var keptRoute: LoopRoute?
   private var hasRoute = false
   // SAFETY: set to nil before the connection is closed, which the engine holds until then.
@@ -49,6 +49,8 @@ final class Exchange {
   var parkCount = 0
   /// Whether it stood in the line of those that wait for a server with room.
   var hasWaited = false
+  /// What the route's policies have to say in the response.
+  @exclusivity(unchecked) var additions = ResponseAdditions()
 
   init(_ engine: Engine) {
     self.engine = engine
@@ -110,6 +112,7 @@ final class Exchange {
     failure = nil
     parkCount = 0
     hasWaited = false
+    if !additions.isEmpty { additions = ResponseAdditions() }
     request.clear()
   }
 
@@ -119,6 +122,12 @@ final class Exchange {
 
   // MARK: Towards the upstream
 
+  /// Notes the route of the request, once it is found.
+  func take(_ route: LoopRoute) {
+    if keptRoute !== route { keptRoute = route }
+    hasRoute = true
+  }
+
   /// Writes the head for the upstream.
   ///
   /// - Parameters:
@@ -127,8 +136,6 @@ final class Exchange {
   func composeRequest(
     _ head: borrowing RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer, pathStart: Int, credential: [UInt8]
   ) {
-    if keptRoute !== route { keptRoute = route }
-    hasRoute = true
     compose(&request, head, bytes, route: route, server: server, pathStart: pathStart, credential: credential)
   }
 
@@ -256,6 +263,7 @@ final class Exchange {
     if engine.isDraining { keepsAlive = false }
     outgoing.clearKeepingMemory()
     append(head, bytes, to: &outgoing)
+    if !additions.isEmpty { additions.append(to: &outgoing) }
     switch persistence {
     case .keepAlive: break
     case .keepAliveHTTP10: outgoing.append("Connection: keep-alive\r\n")
@@ -275,8 +283,10 @@ final class Exchange {
     outgoing.append("HTTP/1.1 ")
     outgoing.append(bytes.extracting(head.statusAndReason.range))
     outgoing.append("\r\n")
-    if head.fields.hasCookies || head.fields.hasChallenges || isDechunking {
-      outgoing.append(bytes, responseLines: head.fieldLines, without: head.fields.cuts, dechunked: isDechunking)
+    if head.fields.hasCookies || head.fields.hasChallenges || isDechunking || !additions.isEmpty {
+      outgoing.append(
+        bytes, responseLines: head.fieldLines, without: head.fields.cuts, dechunked: isDechunking,
+        withoutAccessControl: additions.crossOrigin != nil)
     } else {
       outgoing.append(bytes, lines: head.fieldLines, without: head.fields.cuts)
     }

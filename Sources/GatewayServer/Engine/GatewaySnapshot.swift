@@ -25,6 +25,8 @@ public struct GatewaySnapshot: Sendable {
   public var limits: Limits?
   /// Whose `X-Forwarded-*` are believed on connections from now on; nil: as before.
   public var trustedProxies: [AddressBlock]?
+  /// Where the routes' callers are counted; a `DataPlane` puts its own here.
+  public var rates = RateTables()
 
   /// - Parameters:
   ///   - upstreams: every route's is among them.

@@ -72,13 +72,17 @@ extension ByteQueue {
 
   /// Forwards response field lines one by one.
   ///
-  /// - Parameter dechunked: whether the client gets the content without its chunk framing.
+  /// - Parameters:
+  ///   - dechunked: whether the client gets the content without its chunk framing.
+  ///   - withoutAccessControl: whether the route says who may read the response, in place of the upstream.
   mutating func append(
-    _ bytes: Span<UInt8>, responseLines lines: Range<Int>, without cuts: borrowing CutList, dechunked: Bool
+    _ bytes: Span<UInt8>, responseLines lines: Range<Int>, without cuts: borrowing CutList, dechunked: Bool,
+    withoutAccessControl: Bool = false
   ) {
     var walk = FieldWalk(lines)
     while let line = walk.next(bytes, cuts) {
       if dechunked, bytes.isFieldName(line.name, "transfer-encoding") { continue }
+      if withoutAccessControl, CrossOriginAnswers.isOwn(responseField: bytes.extracting(line.name.range)) { continue }
       if bytes.isFieldName(line.name, "set-cookie"), OwnCookies.isOwn(setCookie: bytes.extracting(line.value.range)) {
         continue
       }

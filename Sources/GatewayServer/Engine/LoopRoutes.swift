@@ -14,8 +14,16 @@ final class LoopRoute {
   let strippedFields: [[UInt8]]
   let isAnonymous: Bool
   let bodyBytesMax: Int?
+  /// Whether `crossOrigin` is there.
+  let isCrossOrigin: Bool
+  let crossOrigin: CrossOriginAnswers?
+  /// Whether each address has a rate of its own, and whether each client or subject has.
+  let limitsAddresses: Bool
+  let limitsCallers: Bool
+  let rate: RouteRate?
 
-  init(_ route: Route, serial: UInt64, group: UpstreamGroup, credential: LoopCredential) {
+  /// - Parameter rates: nil: the route has none.
+  init(_ route: Route, serial: UInt64, group: UpstreamGroup, credential: LoopCredential, rates: RateTable?) {
     self.route = route
     self.serial = serial
     self.group = group
@@ -25,6 +33,11 @@ final class LoopRoute {
     strippedFields = route.strippedFields
     isAnonymous = route.access.isAnonymous
     bodyBytesMax = route.limits.bodyBytesMax
+    crossOrigin = route.crossOrigin.map { CrossOriginAnswers($0) }
+    isCrossOrigin = crossOrigin != nil
+    rate = rates.map { RouteRate($0, route: route.name) }
+    limitsAddresses = rates?.rule.key == .address
+    limitsCallers = rates != nil && !limitsAddresses
   }
 }
 
@@ -32,10 +45,13 @@ final class LoopRoute {
 final class LoopRoutes {
   private let table: RouteTable
   let routes: [LoopRoute]
+  /// Whether some route lets scripts of other origins in.
+  let answersPreflights: Bool
 
   init(table: RouteTable, routes: [LoopRoute]) {
     self.table = table
     self.routes = routes
+    answersPreflights = routes.contains { $0.isCrossOrigin }
   }
 
   func match(method: Span<UInt8>, host: Span<UInt8>, path: Span<UInt8>) -> RouteMatch {

@@ -17,6 +17,8 @@ public struct RequestExplanation: Sendable {
     case forwarded(head: String)
     /// One of Postern's own endpoints answers, or says that there is none.
     case ownEndpoint
+    /// Postern answers in the route's place.
+    case answered(status: Int, sentence: String)
     case refused(status: Int, code: String, sentence: String, challenge: String?)
 
     fileprivate init(_ error: GatewayError) {
@@ -26,7 +28,7 @@ public struct RequestExplanation: Sendable {
   }
 
   public private(set) var steps: [Step] = []
-  public private(set) var outcome = Outcome.ownEndpoint
+  public internal(set) var outcome = Outcome.ownEndpoint
 
   /// What is known of a presented token.
   public enum TokenFinding: Sendable {
@@ -75,7 +77,7 @@ public struct RequestExplanation: Sendable {
     let token: [UInt8]
   }
 
-  private mutating func note(_ name: String, _ verdict: String) { steps.append(Step(name: name, verdict: verdict)) }
+  mutating func note(_ name: String, _ verdict: String) { steps.append(Step(name: name, verdict: verdict)) }
 
   private mutating func refuse(_ name: String, _ error: GatewayError) {
     note(name, "refused: \(error.sentence)")
@@ -114,6 +116,7 @@ public struct RequestExplanation: Sendable {
 
     let host = bytes.copy(scanner.head.authority.range)
     let method = bytes.copy(scanner.head.method.range)
+    if explainPreflight(scanner.head, bytes, path: path.span, host: host.span, gateway.routes) { return }
     let route: Route
     switch gateway.routes.match(method: method.span, host: host.span, path: path.span) {
     case .route(let index): route = gateway.routes.routes[index]
@@ -130,6 +133,7 @@ public struct RequestExplanation: Sendable {
     note("route", "\(route.name), for \(route.pattern)")
     note("host", route.host.map { "\($0), which the request names" } ?? "any")
     note("method", route.methods.isEmpty ? "any" : route.methods.map(\.rawValue).sorted().joined(separator: ", "))
+    explainOrigin(scanner.head, bytes, route)
     if let canonical {
       do throws(PathRefusal) { try route.requireAcceptable(canonical) } catch {
         return refuse("encoded slash", .badTarget(error))
@@ -145,6 +149,7 @@ public struct RequestExplanation: Sendable {
     }
     guard try admit(route, scanner.head.fields.authorization.map { bytes.copy($0.range) }, token, now) else { return }
 
+    if let rate = route.limits.rate { note("rate", RateFields(rate, route: route.name).policy + ", per \(rate.key.rawValue)") }
     note("credential", route.credential.kind)
     guard let upstream = gateway.upstreams.first(where: { $0.name == route.upstream }) else {
       preconditionFailure("a configuration has the upstream of every route")

@@ -41,6 +41,9 @@ struct ExplainCommand: AsyncParsableCommand {
     case .ownEndpoint:
       print("Not forwarded: Postern answers this path itself.")
       throw ExitCode.failure
+    case .answered(let status, let sentence):
+      print("Not forwarded: answered with status \(status). \(sentence)")
+      throw ExitCode.failure
     case .refused(let status, let code, let sentence, let challenge):
       print("Refused with status \(status), \(code): \(sentence)")
       if let challenge { print("WWW-Authenticate: \(challenge)") }

@@ -2,17 +2,26 @@ import OAuthCore
 
 /// Who may use a route.
 public struct AccessPolicy: Sendable, Hashable {
+  /// Whose tokens are taken, in the order of the configuration; nobody else's are.
+  public var accepts: [TokenAcceptance]
   /// Every one of them must be in the token's scope.
   public var requiredScopes: ScopeSet
   /// When named, the token's `aud` must hold it.
   public var audience: String?
   /// No token is asked for; one that comes is neither looked at nor forwarded.
   public var isAnonymous: Bool
+  /// Where a client that was refused learns whom to ask for a token; nil: challenges do not say. Source: RFC 9728 §5.1.
+  public var resourceMetadata: String?
 
-  public init(requiredScopes: ScopeSet = [], audience: String? = nil, isAnonymous: Bool = false) {
+  public init(
+    accepts: [TokenAcceptance] = [.own], requiredScopes: ScopeSet = [], audience: String? = nil, isAnonymous: Bool = false,
+    resourceMetadata: String? = nil
+  ) {
+    self.accepts = accepts
     self.requiredScopes = requiredScopes
     self.audience = audience
     self.isAnonymous = isAnonymous
+    self.resourceMetadata = resourceMetadata
   }
 
   public static let anonymous = AccessPolicy(isAnonymous: true)
@@ -54,12 +63,14 @@ public enum AccessDenial: String, Sendable, CaseIterable {
     }
   }
 
-  /// The value of `WWW-Authenticate`. Source: RFC 6750 §3; RFC 9110 §11.6.1.
+  /// The value of `WWW-Authenticate`. Source: RFC 6750 §3; RFC 9728 §5.1; RFC 9110 §11.6.1.
   public func challenge(for policy: AccessPolicy) -> String {
     var value = "Bearer realm=\"postern\""
     if self != .missingToken { value += ", error=\"\(rawValue)\", error_description=\"\(sentence)\"" }
     // Scope tokens hold neither quotes nor backslashes (RFC 6749 §3.3), so they need no escaping.
     if self != .invalidRequest, !policy.requiredScopes.isEmpty { value += ", scope=\"\(policy.requiredScopes)\"" }
+    // A `ProtectedResource` has made it, of characters that need no escaping either.
+    if let metadata = policy.resourceMetadata { value += ", resource_metadata=\"\(metadata)\"" }
     return value
   }
 

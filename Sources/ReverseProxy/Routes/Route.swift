@@ -13,11 +13,14 @@ public struct Route: Sendable {
   public var rewrite: PathRewrite
   public var encodedSlash: EncodedSlashRule
   public var limits: RouteLimits
+  /// nil: the upstream's own word on other origins passes, and preflights are requests like any other.
+  public var crossOrigin: CrossOriginRule?
 
   public init(
     name: String, host: String? = nil, pattern: PathPattern, methods: Set<RequestMethod> = [], access: AccessPolicy,
     credential: CredentialRule = .none, upstream: String, rewrite: PathRewrite = .identity,
-    encodedSlash: EncodedSlashRule = .reject, limits: RouteLimits = RouteLimits()
+    encodedSlash: EncodedSlashRule = .reject, limits: RouteLimits = RouteLimits(),
+    crossOrigin: CrossOriginRule? = nil
   ) {
     self.name = name
     self.host = host?.lowercased()
@@ -29,6 +32,7 @@ public struct Route: Sendable {
     self.rewrite = rewrite
     self.encodedSlash = encodedSlash
     self.limits = limits
+    self.crossOrigin = crossOrigin
   }
 
   /// - Throws: `encodedSlash`, when the route refuses what the path has; the answer is 400.

@@ -21,6 +21,7 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
   }
 
   static let via = ViaField(deployment: "https://auth.example.com")
+  static let app = "Origin: https://app.example"
   static let good = "Authorization: Bearer good"
 
   static let all = [
@@ -47,6 +48,10 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
     ExplainedRequest("unknown token", "GET /guarded/1", ["Authorization: Bearer bad"], status: 401),
     ExplainedRequest("expired token", "GET /guarded/1", ["Authorization: Bearer old"], status: 401),
     ExplainedRequest("another audience", "GET /guarded/1", ["Authorization: Bearer elsewhere"], status: 401),
+    ExplainedRequest("preflight", "OPTIONS /guarded/1", [app, "Access-Control-Request-Method: GET"], status: 204),
+    ExplainedRequest("preflight of a stranger", "OPTIONS /guarded/1", ["Origin: null", "Access-Control-Request-Method: GET"], status: 204),
+    ExplainedRequest("no preflight", "OPTIONS /guarded/1", [app], status: 405),
+    ExplainedRequest("another origin's script", "GET /guarded/1", [good, app], status: 200),
     ExplainedRequest("missing scope", "GET /guarded/1", ["Authorization: Bearer narrow"], status: 403),
   ]
 }
@@ -61,7 +66,9 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
         name: "guarded", pattern: guarded, methods: [.get],
         access: AccessPolicy(requiredScopes: ["read"], audience: "https://api"),
         credential: .apiKey(fieldName: "X-Api-Key", key: Secret(key)), upstream: "up",
-        rewrite: try PathRewrite(stripPrefix: "/guarded", addPrefix: "/v1", for: guarded)),
+        rewrite: try PathRewrite(stripPrefix: "/guarded", addPrefix: "/v1", for: guarded),
+        limits: RouteLimits(rate: RateRule(key: .client, count: 2, period: 3600)),
+        crossOrigin: CrossOriginRule(origins: .listed([try Origin("https://app.example")]))),
       Route(
         name: "open", pattern: try PathPattern("/open/**"), access: .anonymous, upstream: "up",
         limits: RouteLimits(bodyBytesMax: 10)),
@@ -115,6 +122,9 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
       #expect(status == request.status)
       #expect(answer.body.contains(":error:\(code)\""), "\(answer.body)")
       #expect(challenge.map { answer.head.contains("WWW-Authenticate: \($0)\r\n") } ?? !answer.head.contains("WWW-Authenticate"))
+      #expect(upstream.received.isEmpty)
+    case .answered(let status, _):
+      #expect(status == request.status)
       #expect(upstream.received.isEmpty)
     case .ownEndpoint: Issue.record("no request here is Postern's own")
     }
