@@ -31,7 +31,7 @@ struct ConfigurationReader {
       }
 
       guard let issuer, let listeners, let database, let keys, let trustedProxies, let limits, let tokens, let scopes,
-        let grants, let clients, let accounts, let routes, let table = try? RouteTable(routes)
+        let grants, let clients, let accounts, let routes, let table = try? RouteTable(routes.map { $0.discoverable(at: issuer) })
       else { return nil }
       return Configuration(
         issuer: issuer, listeners: listeners, admin: admin, database: database, keys: keys,

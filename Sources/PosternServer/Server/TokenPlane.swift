@@ -38,6 +38,12 @@ struct TokenPlane: Sendable {
     table.add("/oauth/jwks", DocumentEndpoint { keys.response })
     table.add("/.well-known/oauth-authorization-server", DocumentEndpoint { metadata.response })
 
+    table.add(
+      ProtectedResource.wellKnownPath, servesBelow: true,
+      ProtectedResourceEndpoint(
+        ResourceMetadata(
+          routes: configuration.routes.routes, issuer: configuration.issuer, scopes: configuration.scopes.map(\.scope))))
+
     let origin = IssuerOrigin(issuer)
     let sessions = BrowserSessions(
       store: stores.sessions, accounts: accounts, mint: handles, cookie: SessionCookie(isSecure: origin.isSecure), clock: clock)
