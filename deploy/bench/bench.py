@@ -63,7 +63,7 @@ def arguments():
 
 
 def compile_programs(folder):
-    for name, libraries in (("load", []), ("origin", []), ("handshakes", ["-lssl", "-lcrypto", "-lpthread"])):
+    for name, libraries in (("load", []), ("origin", []), ("tls", ["-lssl", "-lcrypto", "-lpthread"])):
         subprocess.run(["cc", "-O2", "-o", f"{folder}/{name}", str(HERE / f"{name}.c"), *libraries], check=True)
 
 

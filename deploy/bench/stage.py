@@ -160,8 +160,19 @@ class Stage:
         return self.measured([self.program("load"), mode, str(server.port), path, tokens, *map(str, words)], server)
 
     def handshakes(self, server, tokens, kind):
-        return self.measured(
-            [self.program("handshakes"), str(server.tls_port), GET, tokens, "4", str(self.seconds), kind], server)
+        return self.measured([self.program("tls"), kind, str(server.tls_port), GET, tokens, "4", str(self.seconds)], server)
+
+    @contextlib.contextmanager
+    def held(self, server, program, port, path, tokens, count, *words):
+        """While it lasts, that many connections are open and idle."""
+        command = [self.program(program), "hold", str(port), path, tokens, str(count), *words]
+        holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            if not holder.stdout.readline():
+                raise SystemExit(f"{server.name}: {holder.stderr.read()}\n{server.last_words()}")
+            yield
+        finally:
+            holder.communicate(timeout=20)
 
     @staticmethod
     def measured(command, server):

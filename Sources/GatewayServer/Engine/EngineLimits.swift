@@ -18,9 +18,9 @@ public struct EngineLimits: Sendable {
   public var lowWatermark = 64 << 10
   /// Bytes of a request that are kept, while nothing of it was sent, to be sent to another server.
   public var replayBytes = 64 << 10
-  /// Pooled connections without a request, per upstream server. Enough that a load of thousands at once does not close and
-  /// make a connection with each request; the time-out below trims them when it is over.
-  public var idleUpstreamConnections = 4_096
+  /// Pooled connections without a request, per upstream server: as many as clients can have had in use together. With fewer,
+  /// a load of thousands at once closes and makes connections all the time; the time-out below ends them when it is over.
+  public var idleUpstreamConnections = 20_000
   /// Below the keep-alive time of common servers, so that they rarely close just when a request is sent.
   public var idleUpstreamTimeout: Duration = .seconds(30)
   /// How long bytes of a refused request are still read, so that the refusal is not lost to a reset.

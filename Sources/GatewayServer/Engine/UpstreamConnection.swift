@@ -15,6 +15,8 @@ final class UpstreamConnection: ReadinessHandler {
   private var exchange: Exchange? { exchangeReference?.takeUnretainedValue() }
   private var isCarrying: Bool { exchangeReference != nil }
   var position = 0
+  /// Among its server's idle connections, while it is one.
+  var idlePosition = 0
   private(set) var deadline = Int64.max
   /// Until the connection stands, with TLS where the origin has it.
   private(set) var isConnecting: Bool

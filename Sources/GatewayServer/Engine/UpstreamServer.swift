@@ -57,14 +57,19 @@ final class UpstreamServer {
   /// - Returns: false when enough connections wait already.
   func keep(_ connection: UpstreamConnection, limit: Int) -> Bool {
     guard idle.count < limit, !isRetired else { return false }
+    connection.idlePosition = idle.count
     idle.append(.passUnretained(connection))
     return true
   }
 
   func remove(_ connection: UpstreamConnection) {
-    guard let index = idle.lastIndex(where: { $0.toOpaque() == Unmanaged.passUnretained(connection).toOpaque() }) else { return }
-    idle.swapAt(index, idle.count - 1)
-    idle.removeLast()
+    let position = connection.idlePosition
+    guard position < idle.count, idle[position].toOpaque() == Unmanaged.passUnretained(connection).toOpaque() else { return }
+    // The last one moves into the gap: when thousands end at once, none has to be looked for.
+    let last = idle.removeLast()
+    guard position < idle.count else { return }
+    idle[position] = last
+    last._withUnsafeGuaranteedRef { $0.idlePosition = position }
   }
 
   /// Starts a connection.

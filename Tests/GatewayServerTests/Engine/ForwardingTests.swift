@@ -240,6 +240,39 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     #expect(gateway.counters.upstreamRetries == 1)
   }
 
+  @Test("connections that a server ends leave the pool, and the others stay in it")
+  func poolAfterEnds() throws {
+    let (together, ended) = (5, 3)
+    let arrived = Semaphore()
+    let mayAnswer = (0..<together + ended).map { _ in Semaphore() }
+    let (mayEnd, hasEnded) = (Semaphore(), Semaphore())
+    let upstream = try ScriptedUpstream { connection, number in
+      while connection.readHead() != nil {
+        arrived.signal()
+        mayAnswer[number].wait()
+        connection.send(ok)
+        guard number < ended else { continue }
+        mayEnd.wait()
+        connection.close()
+        return hasEnded.signal()
+      }
+    }
+    defer { upstream.stop() }
+    let gateway = try Gateway.open(upstream.address)
+    let clients = try (0..<together).map { _ in try gateway.connect() }
+    func requestsAtOnce(on connections: Range<Int>) {
+      for client in clients { client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+      for _ in clients { arrived.wait() }
+      for number in connections { mayAnswer[number].signal() }
+      for client in clients { #expect(client.readMessage()?.body == "ok") }
+    }
+    requestsAtOnce(on: 0..<together)
+    for _ in 0..<ended { mayEnd.signal() }
+    for _ in 0..<ended { hasEnded.wait() }
+    requestsAtOnce(on: ended..<together + ended)
+    #expect(upstream.connectionCount == together + ended)
+  }
+
   @Test("RFC 9110 §9.2.2: a request that is not idempotent is never sent twice")
   func noRetryOfPost() throws {
     let upstream = try ScriptedUpstream { connection, number in
