@@ -217,6 +217,18 @@ struct ConfigurationFaultTests {
   ]
 
   /// What the format has and this version does not serve is told, never ignored.
+  static let streams: [Case] = [
+    ("upstream: api", "upstream: api\n    streams: websocket", "38:14: routes[0].streams must be a mapping, not a single value"),
+    ("upstream: api", "upstream: api\n    streams: { web_socket: true }",
+     "38:16: unknown key \"web_socket\" in routes[0].streams; did you mean \"websocket\"?"),
+    ("upstream: api", "upstream: api\n    streams: { end_on_expiry: 30s }",
+     "38:31: routes[0].streams.end_on_expiry must be true or false, not \"30s\""),
+    ("upstream: api", "upstream: api\n    streams: { end_on_expiry: { grace: 2d } }",
+     "38:40: routes[0].streams.end_on_expiry.grace must be from 0ms to 1d, not 2d"),
+    ("require: { scopes: [photos.read] }\n    credential", "anonymous: true\n    streams: { end_on_revoke: true }\n    credential",
+     "36:31: routes[0].streams.end_on_revoke: an anonymous route has no token whose end could end anything"),
+  ]
+
   static let unavailable: [Case] = [
     ("upstream: api", "upstream: api\n    accept: []", "38:13: routes[0].accept must name self, or be left out"),
     ("scopes:\n",
@@ -231,15 +243,14 @@ struct ConfigurationFaultTests {
      "32:13: health is not available in this version"),
     ("kind: client_credentials, provider: vault", "kind: token_exchange, provider: vault",
      "36:25: routes[0].credential.kind: token_exchange is not available in this version"),
-    ("upstream: api", "upstream: api\n    streams: { websocket: true }\n    mcp: true",
-     "38:14: streams is not available in this version\n39:10: mcp is not available in this version"),
+    ("upstream: api", "upstream: api\n    mcp: true", "38:10: mcp is not available in this version"),
     ("upstream: api", "upstream: api\n    accept:\n      - self\n      - { jwt: https://idp.example }",
      "40:9: only \"self\" can be accepted: foreign issuers are not available in this version"),
   ]
 
   @Test(
     "A fault is told with file, line, column and the nearest right name",
-    arguments: structure + references + duplicates + secrets + values + redirectURIs + clients + tls + unavailable)
+    arguments: structure + references + duplicates + secrets + values + redirectURIs + clients + tls + streams + unavailable)
   func tells(piece: String, replacement: String, faults: String) {
     #expect(Fixture.faults(piece, replacement).replacing("postern.yaml:", with: "") == faults)
   }

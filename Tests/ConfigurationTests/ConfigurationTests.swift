@@ -107,6 +107,20 @@ struct ConfigurationTests {
     #expect(configuration.upstreams[0].authorities == "/tls/upstream.pem")
   }
 
+  @Test("Streams end with their token unless the route says otherwise", arguments: [
+    ("", StreamRules(allowsWebSocket: false, endsOnRevocation: true, expiryGrace: .seconds(30))),
+    ("{ websocket: true }", StreamRules(allowsWebSocket: true)),
+    ("{ websocket: true, end_on_revoke: false, end_on_expiry: false }",
+     StreamRules(allowsWebSocket: true, endsOnRevocation: false, expiryGrace: nil)),
+    ("{ end_on_expiry: { grace: 5s } }", StreamRules(expiryGrace: .seconds(5))),
+    ("{ end_on_expiry: true }", StreamRules()),
+  ])
+  func streams(text: String, rules: StreamRules) throws {
+    let member = text.isEmpty ? "" : "\n    streams: \(text)"
+    let configuration = try Fixture.load(Fixture.valid.replacing("    upstream: api", with: "    upstream: api\(member)"))
+    #expect(configuration.routes.routes[0].streams == rules)
+  }
+
   @Test("A printed configuration shows no secret")
   func redacts() throws {
     var printed = ""

@@ -119,7 +119,6 @@ extension Section {
   fileprivate func route(
     upstreams: Declarations<Upstream>, providers: Declarations<Provider>, scopes: KnownScopes?
   ) -> Route? {
-    unavailable("streams")
     let hasCrossOrigin = member("cors") != nil
     let crossOrigin = optional("cors") { $0.crossOriginRule }
     let accepts = optional("accept", default: [TokenAcceptance.own]) { $0.tokenAcceptances }
@@ -141,16 +140,17 @@ extension Section {
         return RouteLimits(bodyBytesMax: section.optional("body") { $0.byteCount(in: 0...(1 << 40)) }, rate: rate)
       }
     }
+    let streams = optional("streams", default: StreamRules()) { $0.section { $0.streams(of: access) } }
     if case .connection = credential, access?.isAnonymous == true {
       member("credential")?.fault("\(value.path): an anonymous route has no subject whose connection it could use")
     }
     guard let name, let match, let access, accepts != nil, let upstreamValue, let credential, let rewrite,
-      let encodedSlash, let limits, hasCrossOrigin == (crossOrigin != nil)
+      let encodedSlash, let limits, let streams, hasCrossOrigin == (crossOrigin != nil)
     else { return nil }
     return Route(
       name: name, host: match.host, pattern: match.pattern, methods: match.methods, access: access,
       credential: credential, upstream: upstreamValue.name, rewrite: rewrite, encodedSlash: encodedSlash, limits: limits,
-      crossOrigin: crossOrigin)
+      crossOrigin: crossOrigin, streams: streams)
   }
 
   private func match() -> (host: String?, pattern: PathPattern, methods: Set<RequestMethod>)? {

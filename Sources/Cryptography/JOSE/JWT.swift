@@ -5,6 +5,9 @@ public struct JWT: Sendable {
   let header: JWS.Header
   public let claims: JSONObject
 
+  /// `kid`. Source: RFC 7515 §4.1.4.
+  public var keyID: String? { header.keyID }
+
   /// Signs claims.
   ///
   /// - Parameter type: `typ`; explicit, so that one kind of token is never taken for another (RFC 8725 §3.11).

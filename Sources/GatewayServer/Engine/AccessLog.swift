@@ -61,6 +61,18 @@ public struct AccessLog: ~Copyable {
     line.clear()
   }
 
+  /// What a WebSocket's client has sent.
+  static func append(requestBytes count: UInt64, to line: inout ByteQueue) {
+    line.append(",\"request_bytes\":")
+    line.append(decimal: Int(clamping: count))
+  }
+
+  static func append(ending: StreamEnding, to line: inout ByteQueue) {
+    line.append(",\"ended\":\"")
+    line.append(ending.name)
+    line.append("\"")
+  }
+
   /// Hands over what was gathered.
   mutating func flush() {
     guard !buffer.isEmpty else { return }

@@ -53,6 +53,7 @@ extension ClientConnection {
     if scanner.head.fields.hasVia, engine.via.isNamed(in: bytes, lines: scanner.head.fieldLines) {
       return refuse(.loopDetected, bytes)
     }
+    if route.allowsWebSocket { noteUpgrade(bytes) }
     if let limit = route.bodyBytesMax, let length = scanner.head.fields.contentLength, length > limit {
       return refuse(.bodyTooLarge, bytes)
     }
@@ -83,6 +84,7 @@ extension ClientConnection {
       }
       if case .deny(let denial) = token.decide(route, at: now) { return deny(denial, route, bytes) }
       if route.limitsCallers, let rate = route.rate, let refusal = overRate(rate, token) { return refuse(refusal, bytes) }
+      exchange.verified = token
       return inject(route, for: token, path, bytes)
     }
   }

@@ -17,12 +17,14 @@ final class ClientConnection: ReadinessHandler {
     case parked
     /// The head is complete; its request is to be carried out. Next: `parked`, `forwarding`, `collecting`, `answering`, `head`.
     case deciding
-    /// The request body goes to the upstream, the response comes back. Next: `head`, `closing`.
+    /// The request body goes to the upstream, the response comes back. Next: `head`, `tunnelling`, `closing`.
     case forwarding
     /// The body of a request to an own endpoint is gathered. Next: `answering`.
     case collecting
     /// An own endpoint works. Next: `head`, `closing`.
     case answering
+    /// A WebSocket: bytes pass both ways as they are. Next: `closing`.
+    case tunnelling
     /// The last response goes out, then our side ends; what still comes is thrown away. Next: `closed`.
     case closing
     case closed
@@ -111,6 +113,8 @@ final class ClientConnection: ReadinessHandler {
     if channel.note(readiness) {
       guard flush() else { return }
     }
+    // Nobody reads an event stream any more; between two events nothing else would tell.
+    if channel.isPeerClosed, phase == .forwarding, exchange.isEventStream { return abandon() }
     pump()
   }
 
@@ -142,7 +146,7 @@ final class ClientConnection: ReadinessHandler {
     } else if channel.outbound.count <= engine.limits.lowWatermark {
       // Every sip must not count: the last bytes of a response could be taken one by one for ever.
       if channel.outbound.isEmpty || waited > engine.limits.lowWatermark { allowTimeToTake() }
-      if phase == .forwarding { exchange.clientHasRoom() }
+      if phase == .forwarding || phase == .tunnelling { exchange.clientHasRoom() }
     }
     return phase != .closed
   }
@@ -190,6 +194,7 @@ final class ClientConnection: ReadinessHandler {
     case .head: hasRoom
     case .deciding, .collecting, .closing: true
     case .forwarding: !exchange.requestBody.isComplete && exchange.hasRoom
+    case .tunnelling: exchange.tunnel?.hasClientEnded == false && exchange.hasRoom
     case .securing, .parked, .answering, .closed: false
     }
   }
@@ -212,6 +217,7 @@ final class ClientConnection: ReadinessHandler {
       case .head: taken = takesInput ? takeHead(rest) : 0
       case .deciding: taken = decide(rest)
       case .forwarding: taken = takesInput ? takeBody(rest) : 0
+      case .tunnelling: taken = takesInput ? takeTunnel(rest) : 0
       case .collecting: taken = collect(rest)
       case .closing: taken = rest.count
       case .securing, .parked, .answering, .closed: taken = 0
@@ -305,7 +311,7 @@ final class ClientConnection: ReadinessHandler {
   /// Part of a response waits for the client from now on.
   private func allowTimeToTake() {
     switch phase {
-    case .forwarding: bumpDeadline()
+    case .forwarding, .tunnelling: bumpDeadline()
     case .head where !hasBegunHead: bumpDeadline()
     // Their deadlines are those of the next request, which the last response has nothing to do with, or of the end.
     case .securing, .head, .parked, .deciding, .collecting, .answering, .closing, .closed: break
@@ -335,11 +341,8 @@ final class ClientConnection: ReadinessHandler {
     bumpDeadline()
   }
 
-  /// The upstream broke off after its head was forwarded: the client must not take what it got for the whole.
-  func truncate() {
-    exchange.finishLog()
-    close(abruptly: true)
-  }
+  /// The response ends before it is whole: the client must not take what it got for all of it.
+  func truncate(_ ending: StreamEnding = .upstream) { close(abruptly: true, ending) }
 
   func endAfterResponse() {
     phase = .closing
@@ -365,6 +368,7 @@ final class ClientConnection: ReadinessHandler {
       // Half a body is no request.
       exchange.abandonUpstream()
       close()
+    case .tunnelling: endTunnelInput()
     case .securing, .parked, .deciding, .answering, .closed: break
     }
   }
@@ -377,28 +381,34 @@ final class ClientConnection: ReadinessHandler {
       ticket &+= 1
       fail(phase == .parked ? .verificationUnavailable : .internalError)
       pump()
-    case .forwarding where exchange.requestBody.isComplete && channel.outbound.isEmpty:
+    case .forwarding where exchange.requestBody.isComplete && channel.outbound.isEmpty,
+      .tunnelling where channel.outbound.isEmpty:
       // Nothing is expected of the client: the upstream has its own deadlines.
       deadline = .max
     case .forwarding where channel.outbound.isEmpty && !exchange.hasRoom:
       // The upstream is slow to take the body, and has a deadline of its own.
       bumpDeadline()
     case .forwarding where channel.outbound.isEmpty, .collecting: refuseBody(.requestTimeout)
-    case .securing, .head, .deciding, .forwarding, .closing, .closed: abandon()
+    case .securing, .head, .deciding, .forwarding, .tunnelling, .closing, .closed: abandon()
     }
   }
 
   /// Ends the connection at once, with whatever is under way.
-  func abandon() {
+  func abandon(_ ending: StreamEnding = .client) {
     guard phase != .closed else { return }
     // A clean end would make the client take half a response for the whole, where its length is not told.
-    let isMidResponse = !channel.outbound.isEmpty || phase == .forwarding && exchange.hasBegunResponse
+    let isMidResponse = !channel.outbound.isEmpty || isMidResponse
     exchange.abandonUpstream()
-    close(abruptly: isMidResponse)
+    close(abruptly: isMidResponse, ending)
   }
 
-  func close(abruptly: Bool = false) {
+  /// Whether part of an upstream's response went out, and more was to come.
+  private var isMidResponse: Bool { phase == .tunnelling || phase == .forwarding && exchange.hasBegunResponse }
+
+  /// - Parameter ending: what the log says when a response was under way.
+  func close(abruptly: Bool = false, _ ending: StreamEnding = .client) {
     guard phase != .closed else { return }
+    if isMidResponse { exchange.finishLog(ending) }
     phase = .closed
     ticket &+= 1
     exchange.reset()

@@ -74,7 +74,8 @@ public final class Engine: @unchecked Sendable {
   private let tlsFailed: TLSFailureSink?
 
   private var listeners: [Listener] = []
-  private var clients: [ClientConnection] = []
+  private(set) var clients: [ClientConnection] = []
+  private var streams: StreamWatch?
   private var sources = SourceCounts()
   private var upstreams: [UpstreamConnection] = []
   private(set) var upstreamGroups: [String: UpstreamGroup] = [:]
@@ -123,6 +124,8 @@ public final class Engine: @unchecked Sendable {
     outgoing = ByteQueue(pool: pool)
     outgoing.reserve(2 * Engine.scratchBytes)
     if let accessLog { self.accessLog = AccessLog(sink: accessLog, pool: pool) }
+    streams = StreamWatch(
+      self, verifier: ports.verifier, connections: ports.connections, patience: limits.streamDoubtTimeout)
     tick()
   }
 
@@ -190,7 +193,7 @@ public final class Engine: @unchecked Sendable {
 
   // MARK: Changes
 
-  /// Stops believing what the changes end. Streams under way go on.
+  /// Stops believing what the changes end, and ends what is under way with it.
   public func apply(_ changes: [Change]) {
     loop.assertInLoop()
     verification.apply(changes)
@@ -203,6 +206,7 @@ public final class Engine: @unchecked Sendable {
       default: break
       }
     }
+    streams?.apply(changes)
   }
 
   public func forgetEverything() {
@@ -210,6 +214,7 @@ public final class Engine: @unchecked Sendable {
     verification.forgetEverything()
     for credential in providers.values { credential.invalidate() }
     for credentials in connections.values { credentials.invalidateAll() }
+    streams?.doubtEverything()
   }
 
   // MARK: Stopping
@@ -225,8 +230,12 @@ public final class Engine: @unchecked Sendable {
     for listener in listeners { listener.close() }
     listeners = []
     for client in clients where client.isIdle { client.close() }
+    // WebSockets end by themselves as rarely as a process is stopped: they are told so, and get the time to hear it.
+    loop.schedule(after: deadline - limits.lingerTimeout) { [self] in
+      for client in clients.reversed() { client.endTunnel(.shutDown) }
+    }
     loop.schedule(after: deadline) { [self] in
-      for client in clients { client.abandon() }
+      for client in clients.reversed() { client.abandon(.shutDown) }
       finishDraining()
     }
     finishDraining()
@@ -237,6 +246,7 @@ public final class Engine: @unchecked Sendable {
     for connection in upstreams { connection.close() }
     accessLog?.flush()
     hasStopped = true
+    streams = nil
     let callbacks = drained
     drained = []
     for callback in callbacks { callback() }
@@ -307,8 +317,15 @@ public final class Engine: @unchecked Sendable {
     date.update(unixSeconds: wallNow.seconds)
     accessLog?.flush()
     let now = loop.now
+    let wallNow = wallNow
     // From behind, since closing moves the last one into the gap.
-    for client in clients.reversed() where client.deadline <= now { client.timeOut() }
+    for client in clients.reversed() {
+      if client.deadline <= now { client.timeOut() }
+      if client.hasOutlivedToken(at: wallNow) {
+        counters.expiredStreams += 1
+        client.cut(.expired)
+      }
+    }
     for connection in upstreams.reversed() where connection.deadline <= now { connection.timeOut() }
     guard !hasStopped else { return }
     // Strong on purpose: a weak reference would make every other reference to the engine slower.

@@ -19,6 +19,11 @@ public struct EngineCounters: Sendable {
   /// Of clients; those that came to a session, and those that did not.
   public var tlsHandshakes: UInt64 = 0
   public var failedHandshakes: UInt64 = 0
+  /// Requests that became WebSockets.
+  public var webSockets: UInt64 = 0
+  /// Exchanges cut because the token or connection they rested on was revoked, and because the token had expired.
+  public var revokedStreams: UInt64 = 0
+  public var expiredStreams: UInt64 = 0
 
   public init() {}
 
@@ -38,6 +43,9 @@ public struct EngineCounters: Sendable {
     sum.tlsHandshakes += right.tlsHandshakes
     sum.failedHandshakes += right.failedHandshakes
     sum.refusedConnections += right.refusedConnections
+    sum.webSockets += right.webSockets
+    sum.revokedStreams += right.revokedStreams
+    sum.expiredStreams += right.expiredStreams
     return sum
   }
 

@@ -42,6 +42,9 @@ public struct EngineLimits: Sendable {
   /// Verifications under way; more requests are answered 503.
   public var pendingVerifications = 1_024
 
+  /// How long an exchange goes on while nobody can say whether its token still holds, after something put it in doubt.
+  public var streamDoubtTimeout: Duration = .seconds(10)
+
   public init() {}
 
   var wire: WireLimits {

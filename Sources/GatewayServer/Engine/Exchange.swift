@@ -42,9 +42,16 @@ final class Exchange {
   private(set) var status = 0
   private(set) var responseBytes: UInt64 = 0
   private var logLine: ByteQueue
+  /// nil: the request asks for no WebSocket, or its route has none.
+  var tunnel: Tunnel?
+  /// Whether the response tells no end beforehand.
+  private(set) var isOpenEnded = false
+  /// Whether the response is an event stream that goes on after its first bytes.
+  private(set) var isEventStream = false
 
+  /// The facts of the token, from the decision to the end of the response; nil: the route asks for none.
+  @exclusivity(unchecked) var verified: VerifiedToken?
   // What was found out while the request was parked.
-  var verified: VerifiedToken?
   var failure: GatewayError?
   var parkCount = 0
   /// Whether it stood in the line of those that wait for a server with room.
@@ -80,6 +87,8 @@ final class Exchange {
     hasBegunResponse = false
     hasRetriedStale = false
     isDechunking = false
+    isOpenEnded = false
+    isEventStream = false
     status = 0
     responseBytes = 0
     if engine.isLogging {
@@ -113,6 +122,7 @@ final class Exchange {
     parkCount = 0
     hasWaited = false
     if !additions.isEmpty { additions = ResponseAdditions() }
+    tunnel = nil
     request.clear()
   }
 
@@ -149,6 +159,7 @@ final class Exchange {
     hostLine = request.count..<request.count &+ server.hostLine.count
     request.append(server.hostLine)
     request.append(credential)
+    if tunnel != nil { request.append(Tunnel.fieldLines) }
     withClient { $0.appendForwardedLines(to: &request) }
     request.append(forwardedHostOf: head, bytes)
     request.append(isHTTP10 ? engine.via.beforeRequestIDOfHTTP10 : engine.via.beforeRequestID)
@@ -260,6 +271,7 @@ final class Exchange {
     isDechunking = isHTTP10 && head.framing == .chunked
     // A body that ends with the connection, or a request body that nobody may want any more, ends ours too.
     if head.framing == .untilClose || isDechunking || !requestBody.isComplete { keepsAlive = false }
+    isOpenEnded = head.framing == .untilClose || head.framing == .chunked
     if engine.isDraining { keepsAlive = false }
     outgoing.clearKeepingMemory()
     append(head, bytes, to: &outgoing)
@@ -299,9 +311,15 @@ final class Exchange {
     return bytes.isEmpty || withClient { $0.send(bytes) }
   }
 
+  /// The response goes on after its first bytes.
+  func noteStream(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>) {
+    isEventStream = isOpenEnded && head.isEventStream(bytes)
+  }
+
   /// - Returns: false when the client is gone.
   func sendContent(_ bytes: Span<UInt8>) -> Bool {
     responseBytes &+= UInt64(bytes.count)
+    tunnel?.fromUpstream.note(bytes)
     return bytes.withUnsafeBytes { content in withClient { $0.send(content) } }
   }
 
@@ -327,6 +345,7 @@ final class Exchange {
     upstream = nil
     if hasBegunResponse {
       server.end(at: engine.loop.now)
+      if let tunnel, tunnel.isOpen { return withClient { $0.endTunnel(error == .responseTimeout ? .idle : .upstream) } }
       engine.count { $0.truncatedResponses += 1 }
       return withClient { $0.truncate() }
     }
@@ -361,10 +380,47 @@ final class Exchange {
   /// The client took what waited: the upstream may be read again.
   func clientHasRoom() { upstream?.pump() }
 
-  func finishLog() {
+  /// - Parameter ending: why it ended, where neither side ended it as it should.
+  func finishLog(_ ending: StreamEnding? = nil) {
     engine.count { $0.countResponse(status) }
     guard engine.isLogging else { return }
+    if let tunnel, tunnel.isOpen { AccessLog.append(requestBytes: tunnel.requestBytes, to: &logLine) }
+    if let ending { AccessLog.append(ending: ending, to: &logLine) }
     engine.log(
       &logLine, status: status, route: route?.route.name, responseBytes: responseBytes, startedAt: startedAt)
   }
+}
+
+// MARK: WebSocket
+
+extension Exchange {
+  /// Whether a 101 is what was asked for.
+  func isAccepted(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>) -> Bool {
+    guard let tunnel else { return false }
+    return WebSocketHandshake.isAccepted(by: head, bytes, accept: tunnel.accept)
+  }
+
+  /// Writes the 101 for the client; from now on bytes pass both ways as they are.
+  func composeSwitch(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>, into outgoing: inout ByteQueue) {
+    hasBegunResponse = true
+    isOpenEnded = true
+    keepsAlive = false
+    status = head.status
+    request.clear()
+    outgoing.clearKeepingMemory()
+    append(head, bytes, to: &outgoing)
+    outgoing.append(Tunnel.fieldLines)
+    outgoing.append("\r\n")
+    tunnel?.isOpen = true
+    engine.count { $0.webSockets += 1 }
+  }
+
+  /// - Returns: false when the upstream is gone.
+  func sendThroughTunnel(_ bytes: Span<UInt8>) -> Bool {
+    tunnel?.requestBytes &+= UInt64(bytes.count)
+    return upstream?.sendThroughTunnel(bytes) ?? false
+  }
+
+  /// The client has ended its side.
+  func endSendingToUpstream() { upstream?.endSending() }
 }

@@ -21,6 +21,7 @@ final class LoopRoute {
   let limitsAddresses: Bool
   let limitsCallers: Bool
   let rate: RouteRate?
+  let allowsWebSocket: Bool
 
   /// - Parameter rates: nil: the route has none.
   init(_ route: Route, serial: UInt64, group: UpstreamGroup, credential: LoopCredential, rates: RateTable?) {
@@ -38,6 +39,7 @@ final class LoopRoute {
     rate = rates.map { RouteRate($0, route: route.name) }
     limitsAddresses = rates?.rule.key == .address
     limitsCallers = rates != nil && !limitsAddresses
+    allowsWebSocket = route.streams.allowsWebSocket
   }
 }
 

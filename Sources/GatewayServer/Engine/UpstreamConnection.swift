@@ -24,6 +24,7 @@ final class UpstreamConnection: ReadinessHandler {
   private var isIdle = false
   private var exchangeCount = 0
   private var isPumping = false
+  private var endsWhenFlushed = false
 
   @exclusivity(unchecked) private var scanner: ResponseScanner
   private var hasHead = false
@@ -75,6 +76,19 @@ final class UpstreamConnection: ReadinessHandler {
     return bytes.withUnsafeBytes { channel.send($0) }
   }
 
+  /// Passes on what came through a tunnel; any byte either way keeps it open.
+  ///
+  /// - Returns: false when the connection is broken.
+  func sendThroughTunnel(_ bytes: Span<UInt8>) -> Bool {
+    deadline = engine.deadline(after: server.waits.idle)
+    return bytes.withUnsafeBytes { channel.send($0) }
+  }
+
+  /// Ends this side once everything is out; the server's answer to it is still read.
+  func endSending() {
+    if channel.outbound.isEmpty { channel.endSending() } else { endsWhenFlushed = true }
+  }
+
   // MARK: Events
 
   override func ready(_ readiness: Readiness, token: UInt32) {
@@ -94,6 +108,10 @@ final class UpstreamConnection: ReadinessHandler {
     }
     guard isWritable else { return pump() }
     guard channel.flush() else { return fail(.connectionTerminated) }
+    if endsWhenFlushed, channel.outbound.isEmpty {
+      endsWhenFlushed = false
+      channel.endSending()
+    }
     let exchange = exchange
     pump()
     if channel.outbound.count <= engine.limits.lowWatermark { exchange?.withClient { $0.upstreamHasRoom() } }
@@ -203,8 +221,9 @@ final class UpstreamConnection: ReadinessHandler {
   private func takeHead(_ bytes: Span<UInt8>, _ exchange: Exchange) throws(WireError) -> Int {
     guard try scanner.scan(bytes, answering: exchange.method) else { return 0 }
     if scanner.head.isInterim {
+      if scanner.head.status == 101, exchange.isAccepted(scanner.head, bytes) { return beginTunnel(bytes, exchange) }
       interimCount += 1
-      // Nobody asked for a switch of protocols: `Upgrade` is not forwarded.
+      // Nobody asked for this switch of protocols: `Upgrade` is forwarded only where a WebSocket may begin.
       guard scanner.head.status != 101, interimCount <= engine.limits.interimResponses else { throw .badStatusLine }
       let count = scanner.head.byteCount
       let isSent = exchange.forwardInterim(bytes, scanner.head)
@@ -234,8 +253,29 @@ final class UpstreamConnection: ReadinessHandler {
       exchange.clientIsGone()
       return bytes.count
     }
-    if body.isComplete { finish(exchange, leavesBytes: start &+ content < bytes.count) }
+    if body.isComplete {
+      finish(exchange, leavesBytes: start &+ content < bytes.count)
+    } else {
+      exchange.noteStream(scanner.head, bytes)
+    }
     return start &+ content
+  }
+
+  /// Everything from here to the end of the connection is the tunnel's.
+  ///
+  /// - Returns: bytes done with: the head.
+  private func beginTunnel(_ bytes: Span<UInt8>, _ exchange: Exchange) -> Int {
+    if server.isAttended { server.succeed(at: engine.loop.now) }
+    hasHead = true
+    deadline = engine.deadline(after: server.waits.idle)
+    body = BodyReader(.untilClose)
+    exchange.composeSwitch(scanner.head, bytes, into: &engine.outgoing)
+    guard exchange.sendOutgoing() else {
+      exchange.clientIsGone()
+      return bytes.count
+    }
+    exchange.withClient { $0.beginTunnel() }
+    return scanner.head.byteCount
   }
 
   private func takeBody(_ bytes: Span<UInt8>, _ exchange: Exchange) throws(WireError) -> Int {

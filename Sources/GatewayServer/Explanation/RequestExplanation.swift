@@ -150,6 +150,8 @@ public struct RequestExplanation: Sendable {
     guard try admit(route, scanner.head.fields.authorization.map { bytes.copy($0.range) }, token, now) else { return }
 
     if let rate = route.limits.rate { note("rate", RateFields(rate, route: route.name).policy + ", per \(rate.key.rawValue)") }
+    if route.streams.allowsWebSocket { note("websocket", Self.upgrade(scanner.head, bytes)) }
+    note("streams", Self.streams(of: route))
     note("credential", route.credential.kind)
     guard let upstream = gateway.upstreams.first(where: { $0.name == route.upstream }) else {
       preconditionFailure("a configuration has the upstream of every route")
@@ -201,6 +203,24 @@ public struct RequestExplanation: Sendable {
     return false
   }
 
+  private static func upgrade(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) -> String {
+    do throws(WebSocketHandshake.Refusal) {
+      _ = try WebSocketHandshake.key(of: head, bytes)
+      return "asked for"
+    } catch {
+      return error == .unasked ? "not asked for" : "none: \(error.sentence)"
+    }
+  }
+
+  /// What ends an exchange under way.
+  private static func streams(of route: Route) -> String {
+    guard !route.access.isAnonymous else { return "end by themselves: the route asks for no token" }
+    let rules = route.streams
+    let revocation = rules.endsOnRevocation ? "end when the token is revoked" : "go on when the token is revoked"
+    let expiry = rules.expiryGrace.map { "end \($0.components.seconds) s after it has expired" } ?? "go on when it has expired"
+    return "\(revocation), \(expiry)"
+  }
+
   private static func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
 
   /// Where the path would be served, for those who asked at the wrong door.
@@ -224,6 +244,7 @@ public struct RequestExplanation: Sendable {
     written.append(
       forwarding: head, bytes, prefix: route.rewrite.addedPrefix, pathStart: pathStart, stripping: route.strippedFields)
     written.append(Array("Host: \(server.authority)\r\n".utf8))
+    if route.streams.allowsWebSocket, Tunnel(head, bytes) != nil { written.append(Tunnel.fieldLines) }
     if let field = route.credential.fieldName { written.append(Array("\(field): \(redacted)\r\n".utf8)) }
     written.append("X-Forwarded-For: <the caller's address>\r\nX-Forwarded-Proto: <http or https>\r\n")
     written.append(forwardedHostOf: head, bytes)

@@ -36,7 +36,7 @@ final class LoopConnections: @unchecked Sendable {
 
   /// What `GatewayError.connectionRequired` names.
   let connectURL: String
-  private let provider: ProviderID
+  let provider: ProviderID
   private let source: any ConnectionSource
   private let loop: EventLoop
   private let generationMax: Int

@@ -33,6 +33,22 @@ public struct AccessTokenVerifier: Sendable {
     token.first == UInt8(ascii: "p") ? try await verifyOpaque(token) : try await verifyJWT(token)
   }
 
+  /// Asks again about a token that this server verified before, by its facts.
+  ///
+  /// - Returns: the facts as they are now; nil when the token, its family or its client was ended, or the key that signed it
+  ///   is no longer trusted. That it has expired meanwhile is no reason.
+  /// - Throws: as `verify` does.
+  public func confirm(_ facts: TokenFacts) async throws(StoreFailure) -> TokenFacts? {
+    if let keyID = facts.keyID {
+      return signingKeys.published.keys.contains { $0.id == keyID } ? try await current(facts) : nil
+    }
+    // The store knows an expired token no more: it is asked about the last moment the token lived.
+    let moment = min(clock.now, facts.expiresAt - .microseconds(1))
+    guard let stored = try await store.accessToken(facts.locator, at: moment), stored.secretHash == facts.secretHash
+    else { return nil }
+    return try await limited(facts)
+  }
+
   // MARK: Opaque
 
   private func verifyOpaque(_ token: [UInt8]) async throws(StoreFailure) -> TokenFacts? {
@@ -60,7 +76,13 @@ public struct AccessTokenVerifier: Sendable {
   // MARK: JWT
 
   private func verifyJWT(_ token: [UInt8]) async throws(StoreFailure) -> TokenFacts? {
-    guard var facts = signedFacts(token) else { return nil }
+    guard let facts = signedFacts(token) else { return nil }
+    return try await current(facts)
+  }
+
+  /// The facts of a genuine JWT, as its client has them now; nil when it was ended.
+  private func current(_ facts: TokenFacts) async throws(StoreFailure) -> TokenFacts? {
+    var facts = facts
     if revocations.mayHaveChanged(facts.client, since: facts.locator.createdAt) {
       guard let limited = try await limited(facts) else { return nil }
       facts = limited
@@ -94,7 +116,7 @@ public struct AccessTokenVerifier: Sendable {
         authenticatedAt: jwt.claims["auth_time"]?.integer.map { Timestamp(seconds: $0) },
         claims: AccessTokenJWT.grantClaims(jwt.claims)),
       family: family, locator: id, issuedAt: Timestamp(seconds: issuedAt), expiresAt: Timestamp(seconds: expiresAt),
-      secretHash: SHA256.digest(token))
+      secretHash: SHA256.digest(token), keyID: jwt.keyID)
   }
 
   /// Absent when nothing was granted.

@@ -10,10 +10,12 @@ public struct TokenFacts: Sendable {
   public var expiresAt: Timestamp
   /// Of an opaque token's secret, as `HandleLayout.locatorAndHash` computes it; of a JWT's whole text.
   public var secretHash: Digest256
+  /// Of the key that signed a JWT; nil for a stored token.
+  public var keyID: String?
 
   public init(
     authorization: Authorization, family: Locator?, locator: Locator, issuedAt: Timestamp, expiresAt: Timestamp,
-    secretHash: Digest256
+    secretHash: Digest256, keyID: String? = nil
   ) {
     self.authorization = authorization
     self.family = family
@@ -21,6 +23,7 @@ public struct TokenFacts: Sendable {
     self.issuedAt = issuedAt
     self.expiresAt = expiresAt
     self.secretHash = secretHash
+    self.keyID = keyID
   }
 
   public var subject: Subject { authorization.subject }

@@ -30,6 +30,7 @@ struct CloudVaultServer {
 /// CloudVault is no gateway: nothing is verified and nothing injected.
 private struct NoTokens: TokenVerifier {
   func verify(_ token: [UInt8]) async throws(StoreFailure) -> TokenFacts? { nil }
+  func confirm(_ facts: TokenFacts) async throws(StoreFailure) -> TokenFacts? { nil }
 }
 
 private struct NoCredentials: CredentialSource {

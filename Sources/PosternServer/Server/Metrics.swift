@@ -23,6 +23,10 @@ extension EngineCounters {
     metric("truncated_responses_total", "counter", "Responses that an upstream broke off.", [("", truncatedResponses)])
     metric("token_cache_hits_total", "counter", "Tokens answered from memory.", [("", tokenHits)])
     metric("token_cache_misses_total", "counter", "Tokens that had to be looked up.", [("", tokenMisses)])
+    metric("websockets_total", "counter", "Requests that became WebSockets.", [("", webSockets)])
+    metric(
+      "ended_streams_total", "counter", "Exchanges under way that were cut, by what had become of their token.",
+      [("{reason=\"revoked\"}", revokedStreams), ("{reason=\"expired\"}", expiredStreams)])
     metric("client_connections", "gauge", "Open client connections.", [("", clientConnections)])
     metric("refused_connections_total", "counter", "Connections beyond the share of one source.", [("", refusedConnections)])
     metric(

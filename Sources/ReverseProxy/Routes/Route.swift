@@ -15,12 +15,13 @@ public struct Route: Sendable {
   public var limits: RouteLimits
   /// nil: the upstream's own word on other origins passes, and preflights are requests like any other.
   public var crossOrigin: CrossOriginRule?
+  public var streams: StreamRules
 
   public init(
     name: String, host: String? = nil, pattern: PathPattern, methods: Set<RequestMethod> = [], access: AccessPolicy,
     credential: CredentialRule = .none, upstream: String, rewrite: PathRewrite = .identity,
     encodedSlash: EncodedSlashRule = .reject, limits: RouteLimits = RouteLimits(),
-    crossOrigin: CrossOriginRule? = nil
+    crossOrigin: CrossOriginRule? = nil, streams: StreamRules = StreamRules()
   ) {
     self.name = name
     self.host = host?.lowercased()
@@ -33,6 +34,7 @@ public struct Route: Sendable {
     self.encodedSlash = encodedSlash
     self.limits = limits
     self.crossOrigin = crossOrigin
+    self.streams = streams
   }
 
   /// - Throws: `encodedSlash`, when the route refuses what the path has; the answer is 400.

@@ -52,6 +52,14 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
     ExplainedRequest("preflight of a stranger", "OPTIONS /guarded/1", ["Origin: null", "Access-Control-Request-Method: GET"], status: 204),
     ExplainedRequest("no preflight", "OPTIONS /guarded/1", [app], status: 405),
     ExplainedRequest("another origin's script", "GET /guarded/1", [good, app], status: 200),
+    ExplainedRequest(
+      "upgrade where no WebSocket may begin", "GET /guarded/1",
+      [good, "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: \(WebSocketPeer.key)"],
+      status: 200),
+    ExplainedRequest(
+      "WebSocket", "GET /socket",
+      ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: \(WebSocketPeer.key)"],
+      status: 200),
     ExplainedRequest("missing scope", "GET /guarded/1", ["Authorization: Bearer narrow"], status: 403),
   ]
 }
@@ -72,6 +80,8 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
       Route(
         name: "open", pattern: try PathPattern("/open/**"), access: .anonymous, upstream: "up",
         limits: RouteLimits(bodyBytesMax: 10)),
+      Route(
+        name: "socket", pattern: try PathPattern("/socket"), access: .anonymous, upstream: "up", streams: .webSocket),
       Route(name: "hosted", host: "gw.example.com", pattern: try PathPattern("/hosted"), access: .anonymous, upstream: "up"),
     ]
   }
@@ -133,7 +143,7 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
   /// Lines whose values differ from request to request, or are redacted, count by their names.
   private static func withoutChanging(_ lines: [String]) -> [String] {
     lines.map { line in
-      let isChanging = ["X-Request-Id:", "X-Forwarded-For:", "X-Forwarded-Proto:", "X-Api-Key:", "Cookie:", "traceparent:"].contains { line.hasPrefix($0) }
+      let isChanging = ["X-Request-Id:", "X-Forwarded-For:", "X-Forwarded-Proto:", "X-Api-Key:", "Cookie:", "traceparent:", "Sec-WebSocket-Key:"].contains { line.hasPrefix($0) }
       return isChanging ? String(line.prefix { $0 != ":" }) : line
     }
   }
@@ -157,6 +167,17 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
     #expect(narrow.steps.contains(.init(name: "route", verdict: "guarded, for /guarded/**")))
     #expect(narrow.steps.contains(.init(name: "scopes", verdict: "needs read, the token has other")))
     #expect(narrow.steps.contains(.init(name: "token", verdict: "of client c for subject s")))
+  }
+
+  @Test("whether a WebSocket may begin, and what ends a stream, is told")
+  func streams() async throws {
+    let guarded = try await Self.explain("GET /guarded/1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n")
+    #expect(guarded.steps.contains(
+      .init(name: "streams", verdict: "end when the token is revoked, end 30 s after it has expired")))
+    let asked = try await Self.explain(WebSocketPeer.request(path: "/socket"))
+    #expect(asked.steps.contains(.init(name: "websocket", verdict: "asked for")))
+    let wrong = try await Self.explain(WebSocketPeer.request(path: "/socket").replacing(": 13", with: ": 8"))
+    #expect(wrong.steps.contains(.init(name: "websocket", verdict: "none: Sec-WebSocket-Version must be 13.")))
   }
 
   @Test("whoever asks at the wrong host is told the right one")

@@ -190,4 +190,41 @@ import Testing
     #expect(try await verifier([new, old]).verify(token) != nil)
     #expect(try await verifier([new]).verify(token) == nil)
   }
+
+  // MARK: Asking again
+
+  @Test("What was verified is confirmed by its facts alone, also when it has expired, until it is ended", arguments: [false, true])
+  func confirmation(isJWT: Bool) async throws {
+    var web = Fixture.web
+    web.accessTokenFormat = isJWT ? .jwt : .opaque
+    let server = try await Fixture.server(clients: [web])
+    let response = await server.requestToken(["grant_type": "client_credentials"], as: web.id, secret: Fixture.secret)
+    let token = Array(try #require(response.accessToken).utf8)
+    let facts = try #require(try await server.verifier.verify(token))
+    #expect((facts.keyID != nil) == isJWT)
+    #expect(try await server.verifier.confirm(facts)?.scope == facts.scope)
+    var forged = facts
+    forged.secretHash = SHA256.digest("another")
+    if !isJWT { #expect(try await server.verifier.confirm(forged) == nil) }
+    forged.keyID = "withdrawn"
+    if isJWT { #expect(try await server.verifier.confirm(forged) == nil) }
+
+    // A change of the client is heard of and looked at.
+    var narrow = web
+    narrow.scopes = ["read"]
+    server.clients.set(narrow)
+    server.revocations.apply([.clientChanged(web.id)])
+    #expect(try await server.verifier.confirm(facts)?.scope == ["read"])
+    server.clock.advance(by: .seconds(601))
+    #expect(try await server.verifier.confirm(facts) != nil)
+    narrow.isDisabled = true
+    server.clients.set(narrow)
+    #expect(try await server.verifier.confirm(facts) == nil)
+    server.clients.set(web)
+    #expect(try await server.verifier.confirm(facts) != nil)
+
+    try await server.store.revokeAccessToken(facts.locator, expiresAt: .init(seconds: 4_000_000_000), at: server.clock.now)
+    server.revocations.apply([.accessTokenRevoked(facts.locator)])
+    #expect(try await server.verifier.confirm(facts) == nil)
+  }
 }

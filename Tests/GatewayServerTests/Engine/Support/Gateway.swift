@@ -84,11 +84,11 @@ final class Gateway: @unchecked Sendable {
 extension Route {
   static func everything(
     access: AccessPolicy = .anonymous, credential: CredentialRule = .none, rewrite: PathRewrite = .identity,
-    limits: RouteLimits = RouteLimits()
+    limits: RouteLimits = RouteLimits(), streams: StreamRules = StreamRules()
   ) -> Route {
     Route(
       name: "all", pattern: try! PathPattern("/**"), access: access, credential: credential, upstream: "up",
-      rewrite: rewrite, limits: limits)
+      rewrite: rewrite, limits: limits, streams: streams)
   }
 }
 
@@ -120,6 +120,8 @@ final class ScriptedVerifier: TokenVerifier {
     var facts: [String: TokenFacts] = [:]
     var isUnavailable = false
     var asked: [String] = []
+    /// How often somebody asked again about a token that is under way.
+    var confirmed = 0
     var waiting: [CheckedContinuation<Void, Never>] = []
     var holds = false
   }
@@ -167,6 +169,15 @@ final class ScriptedVerifier: TokenVerifier {
     }
     if state.withLock({ $0.isUnavailable }) { throw .unavailable }
     return facts
+  }
+
+  func confirm(_ facts: TokenFacts) async throws(StoreFailure) -> TokenFacts? {
+    let (isUnavailable, found) = state.withLock { state in
+      state.confirmed += 1
+      return (state.isUnavailable, state.facts.values.first { $0.secretHash == facts.secretHash })
+    }
+    if isUnavailable { throw .unavailable }
+    return found
   }
 
   var asked: [String] { state.withLock { $0.asked } }
