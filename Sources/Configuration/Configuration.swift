@@ -17,6 +17,7 @@ public struct Configuration: Sendable {
   /// Whose `X-Forwarded-*` are believed.
   public var trustedProxies: [AddressBlock]
   public var limits: Limits
+  public var shutdown: ShutdownSettings
   public var tokens: TokenSettings
   /// In the order of the file, which is the order of the consent page.
   public var scopes: [ScopeDescription]

@@ -15,6 +15,7 @@ struct ConfigurationReader {
       let keys = file.required("keys", "Postern seals with them and does not start without") { $0.keyRing }
       let trustedProxies = file.optional("trusted_proxies", default: []) { $0.uniqueList { $0.addressBlock } }
       let limits = file.optional("limits", default: Limits()) { $0.limits }
+      let shutdown = file.optional("shutdown", default: ShutdownSettings()) { $0.shutdown }
       let tokens = file.optional("tokens", default: TokenSettings()) { $0.tokenSettings }
       let scopes = file.optional("scopes", default: []) { $0.scopeDescriptions }
       let grants = file.optional("grants", default: registeredGrants) { $0.enabledGrants(of: registeredGrants) }
@@ -30,12 +31,13 @@ struct ConfigurationReader {
         value.routes(upstreams: upstreams, providers: providers, scopes: knownScopes)
       }
 
-      guard let issuer, let listeners, let database, let keys, let trustedProxies, let limits, let tokens, let scopes,
-        let grants, let clients, let accounts, let routes, let table = try? RouteTable(routes.map { $0.discoverable(at: issuer) })
+      guard let issuer, let listeners, let database, let keys, let trustedProxies, let limits, let shutdown, let tokens,
+        let scopes, let grants, let clients, let accounts, let routes,
+        let table = try? RouteTable(routes.map { $0.discoverable(at: issuer) })
       else { return nil }
       return Configuration(
         issuer: issuer, listeners: listeners, admin: admin, database: database, keys: keys,
-        trustedProxies: trustedProxies, limits: limits, tokens: tokens, scopes: scopes, grants: grants,
+        trustedProxies: trustedProxies, limits: limits, shutdown: shutdown, tokens: tokens, scopes: scopes, grants: grants,
         clients: clients, accounts: accounts, providers: providers.values, upstreams: upstreams.values, routes: table)
     }
   }

@@ -114,6 +114,15 @@ extension YAMLValue {
     return Secret(bytes: bytes)
   }
 
+  var shutdown: ShutdownSettings? {
+    section { section in
+      var shutdown = ShutdownSettings()
+      section.replace(&shutdown.delay, "delay") { $0.duration(in: .zero ... .seconds(600)) }
+      section.replace(&shutdown.drain, "drain") { $0.duration(in: .zero ... .seconds(3600)) }
+      return shutdown
+    }
+  }
+
   var limits: Limits? {
     section { section in
       var limits = Limits()

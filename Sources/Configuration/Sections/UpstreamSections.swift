@@ -36,11 +36,11 @@ extension YAMLValue {
 
 extension Section {
   fileprivate func upstream(_ name: String) -> Upstream? {
-    unavailable("health")
     let plaintext = optional("plaintext") { $0.choice([("allow", true)]) } ?? false
     let servers = required("servers") { $0.uniqueList { $0.server(allowsPlaintext: plaintext) } }
     let timeouts = optional("timeouts", default: Upstream.Timeouts()) { $0.upstreamTimeouts }
     let authorities = optional("ca") { $0.absolutePath }
+    let health = optional("health") { $0.healthCheck }
     let balance = optional("balance", default: Balance.leastRequests) { $0.choice(Balance.self) }
     let ejection = optional("ejection", default: EjectionRule()) { $0.ejectionRule }
     let limits = optional("limits", default: ServerLimits()) { $0.serverLimits }
@@ -53,6 +53,7 @@ extension Section {
     var upstream = Upstream(
       name: name, servers: servers, timeouts: timeouts, allowsPlaintext: plaintext, authorities: authorities)
     upstream.balance = balance
+    upstream.health = health
     upstream.ejection = ejection
     upstream.limits = limits
     upstream.retries = retries

@@ -6,6 +6,7 @@ import ReverseProxy
 public final class DataPlane: ChangeObserver {
   private let engines: [Engine]
   private let rates = RateTables()
+  private let monitor: HealthMonitor
 
   /// Makes one engine per loop of a running group.
   ///
@@ -13,11 +14,12 @@ public final class DataPlane: ChangeObserver {
   ///   - trustedProxies: whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
   ///   - via: how this deployment names itself to others, and knows requests that come back.
   ///   - accessLog: takes the request lines; nil: none are written.
+  ///   - healthChanged: takes servers that health checks found well, or not well, from now on.
   ///   - tlsFailed: takes what kept upstreams from being reached by TLS; callers only learn its kind.
   public init(
     group: EventLoopGroup, endpoints: EndpointTable, ports: Engine.Ports, limits: EngineLimits = EngineLimits(),
     trustedProxies: [AddressBlock] = [], via: ViaField = .none, accessLog: AccessLog.Sink? = nil,
-    tlsFailed: Engine.TLSFailureSink? = nil
+    tlsFailed: Engine.TLSFailureSink? = nil, healthChanged: HealthSink? = nil
   ) async {
     var engines: [Engine] = []
     var limits = limits
@@ -31,7 +33,18 @@ public final class DataPlane: ChangeObserver {
         }.value)
     }
     self.engines = engines
+    // One asks for all loops: servers behind a process with many of them are not asked the more often.
+    let first = engines[0]
+    monitor = await first.loop.task { [engines] in
+      HealthMonitor(on: first.loop, limits: first.limits.wire) { server, isHealthy in
+        for engine in engines { engine.loop.execute { engine.setHealth(of: server, isHealthy) } }
+        healthChanged?(server, isHealthy)
+      }
+    }.value
   }
+
+  /// Takes a server of an upstream that is to be taken for something else from now on; must not block.
+  public typealias HealthSink = @Sendable (_ server: ServerKey, _ isHealthy: Bool) -> Void
 
   /// Every loop listens on the address; the kernel spreads connections over them.
   ///
@@ -66,6 +79,8 @@ public final class DataPlane: ChangeObserver {
       }.value
     }
     rates.keep(only: snapshot.routes.routes)
+    // Only now: what is found out about a server reaches loops that know it.
+    await engines[0].loop.task { [monitor] in monitor.apply(snapshot) }.value
   }
 
   public func apply(_ changes: [Change]) {
@@ -83,10 +98,27 @@ public final class DataPlane: ChangeObserver {
     return sum
   }
 
+  /// Every server of every upstream, as all loops together see it; in order of upstream and server.
+  public func upstreamServers() async -> [UpstreamServerReport] {
+    var servers: [ServerKey: UpstreamServerReport] = [:]
+    for engine in engines {
+      for report in await engine.loop.task({ engine.upstreamServers }).value {
+        if servers[report.key]?.add(report) == nil { servers[report.key] = report }
+      }
+    }
+    return servers.values.sorted { $0.key < $1.key }
+  }
+
+  /// Says `Connection: close` from now on, so that clients look for another instance while this one still serves.
+  public func announceStop() {
+    for engine in engines { engine.loop.execute { engine.announceStop() } }
+  }
+
   /// Stops accepting, lets requests under way end, and returns when no connection is left.
   ///
   /// - Parameter deadline: after that, what is still open is cut off.
   public func drain(within deadline: Duration) async {
+    await engines[0].loop.task { [monitor] in monitor.stop() }.value
     await withTaskGroup(of: Void.self) { group in
       for engine in engines {
         group.addTask {

@@ -66,7 +66,9 @@ public final class Engine: @unchecked Sendable {
   /// Where heads are written together with what follows them.
   @exclusivity(unchecked) var outgoing: ByteQueue
   @exclusivity(unchecked) private(set) var routes = LoopRoutes(table: Engine.noRoutes, routes: [])
+  /// Whether each response is the last of its connection.
   private(set) var isDraining = false
+  private var hasClosedDoors = false
   private(set) var date = DateField()
   /// Where receptions land before they are looked at.
   let scratch: UnsafeMutableRawBufferPointer
@@ -219,13 +221,20 @@ public final class Engine: @unchecked Sendable {
 
   // MARK: Stopping
 
+  /// Says `Connection: close` from now on, and serves on.
+  public func announceStop() {
+    loop.assertInLoop()
+    isDraining = true
+  }
+
   /// Stops accepting, lets requests under way end, says `Connection: close`; calls back when no connection is left.
   ///
   /// - Parameter deadline: after that, what is still open is cut off.
   public func drain(within deadline: Duration, _ done: @escaping () -> Void) {
     loop.assertInLoop()
     drained.append(done)
-    guard !isDraining else { return }
+    guard !hasClosedDoors else { return }
+    hasClosedDoors = true
     isDraining = true
     for listener in listeners { listener.close() }
     listeners = []
@@ -242,7 +251,7 @@ public final class Engine: @unchecked Sendable {
   }
 
   private func finishDraining() {
-    guard isDraining, clients.isEmpty, !drained.isEmpty else { return }
+    guard hasClosedDoors, clients.isEmpty, !drained.isEmpty else { return }
     for connection in upstreams { connection.close() }
     accessLog?.flush()
     hasStopped = true

@@ -95,6 +95,8 @@ struct DevHome {
         allowed_hosts: [127.0.0.1]
         development: { allow_http: true, allow_private_addresses: true }
 
+    shutdown: { delay: 0s }
+
     upstreams:
       cloudvault:
         servers: ["http://127.0.0.1:\(ports.cloudVault)"]

@@ -112,6 +112,12 @@ final class ServedConfiguration: @unchecked Sendable {
   /// Whether the file, as it was read last, is what is served, without a rest that waits for a restart. May be asked from any thread.
   var isCurrent: Bool { readsWell.load(ordering: .relaxed) }
 
+  /// How to take leave, as the file says now.
+  var shutdown: ShutdownSettings {
+    loop.assertInLoop()
+    return configuration.shutdown
+  }
+
   func stop() {
     loop.assertInLoop()
     occasion.finish()

@@ -13,8 +13,6 @@ import Synchronization
 
 /// A whole Postern: started, ready and stopped here, in this order and its reverse.
 final class Server: Sendable {
-  /// For requests under way when the process is asked to stop.
-  private static let drainDeadline: Duration = .seconds(20)
   /// For a database that is not up yet when the process starts.
   private static let databaseWait: Duration = .seconds(60)
 
@@ -89,6 +87,11 @@ final class Server: Sendable {
       accessLog: logger.logLevel <= .info ? LogWriter.standardError.append : nil,
       tlsFailed: { [logger] server, failure in
         logger.warning("no TLS session with an upstream", metadata: ["server": "\(server)", "reason": "\(failure)"])
+      },
+      healthChanged: { [logger] server, isHealthy in
+        logger.warning(
+          isHealthy ? "a server is well again" : "a server fails its health checks",
+          metadata: ["upstream": "\(server.upstream)", "server": "\(server.origin)", "address": "\(server.address)"])
       })
     // In this order: a loop that forgets asks the broker, which must have forgotten by then.
     changes.add([credentials, dataPlane])
@@ -118,11 +121,14 @@ final class Server: Sendable {
       served.reload()
     }
 
-    // The reverse: no new work, what is under way ends, what was received is stored.
+    // The reverse: others hear of it, no new work comes, what is under way ends, what was received is stored.
     isStopping.store(true, ordering: .relaxed)
     logger.notice("stopping")
+    let shutdown = await loops[0].task { served.shutdown }.value
+    dataPlane.announceStop()
+    await wait(shutdown.delay, orUntil: requests)
     await loops[0].task { served.stop() }.value
-    await dataPlane.drain(within: Self.drainDeadline)
+    await dataPlane.drain(within: shutdown.drain)
     maintenance.cancel()
     await credentials.shutdown()
     await egress.shutdown()
@@ -131,6 +137,20 @@ final class Server: Sendable {
   }
 
   // MARK: Steps
+
+  /// Leaves load balancers the time to look elsewhere. Who asks to stop once more does not wait for them.
+  private func wait(_ delay: Duration, orUntil requests: AsyncStream<SignalWaiter.Request>) async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { try? await Task.sleep(for: delay) }
+      group.addTask {
+        for await request in requests { if case .stop = request { return } }
+        // The end of the stream asks for nothing: the other task decides.
+        try? await Task.sleep(for: delay)
+      }
+      await group.next()
+      group.cancelAll()
+    }
+  }
 
   /// A database that does not answer yet is waited for, since containers start in any order.
   private func migrate(on loop: EventLoop, _ database: PostgresConfiguration) async throws {
@@ -195,7 +215,10 @@ final class Server: Sendable {
         ReadinessCheck("revocations") { FeedFreshness(feed: feed).isFresh },
         ReadinessCheck("not stopping") { [self] in !isStopping.load(ordering: .relaxed) },
       ]))
-    table.add("/metrics", MetricsEndpoint { await plane.counters().exposition(isConfigurationCurrent: served.isCurrent) })
+    table.add("/metrics", MetricsEndpoint {
+      let servers = await plane.upstreamServers()
+      return await plane.counters().exposition(isConfigurationCurrent: served.isCurrent) + servers.exposition
+    })
     return table
   }
 }

@@ -135,6 +135,7 @@ final class Deployment: @unchecked Sendable {
     listen:
       - address: 127.0.0.1:@PORT@
     admin: { address: 127.0.0.1:@ADMIN@ }
+    shutdown: { delay: 0s }
     database: "${env:POSTERN_DATABASE_URL}"
     keys:
       active: k1

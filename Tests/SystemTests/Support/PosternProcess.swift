@@ -61,6 +61,9 @@ final class PosternProcess: @unchecked Sendable {
     process.waitUntilExit()
   }
 
+  /// SIGTERM.
+  func terminate() { Foundation.kill(process.processIdentifier, SIGTERM) }
+
   /// SIGTERM, then waits; the exit status.
   @discardableResult
   func stop() -> Int32 {
