@@ -9,6 +9,7 @@ struct GatewayErrorTests {
     (.bodyTooLarge, 413, nil),
     (.requestTimeout, 408, nil), (.accessDenied(.missingToken, AccessPolicy()), 401, nil),
     (.accessDenied(.insufficientScope, AccessPolicy()), 403, nil),
+    (.destinationUnavailable(retryAfter: 9), 503, "destination_unavailable"),
     (.dnsError, 502, "dns_error"), (.connectionRefused, 502, "connection_refused"),
     (.connectionTimeout, 504, "connection_timeout"),
     (.connectionTerminated, 502, "connection_terminated"), (.connectionLimitReached, 503, "connection_limit_reached"),
@@ -33,6 +34,12 @@ struct GatewayErrorTests {
     let body = String(decoding: response.body, as: UTF8.self)
     #expect(body.contains("\"type\":\"urn:postern:error:\(error.code)\""))
     #expect(body.contains("\"status\":\(status)") && body.contains("\"request_id\":\"r-1\""))
+  }
+
+  @Test("RFC 9110 §10.2.3: the time to come again is told where it is known")
+  func comesAgain() {
+    #expect(GatewayError.destinationUnavailable(retryAfter: 9).response(requestID: "r").fields["Retry-After"] == "9")
+    #expect(GatewayError.connectionLimitReached.response(requestID: "r").fields["Retry-After"] == "1")
   }
 
   @Test("RFC 9110 §15.5.6: 405 has Allow")

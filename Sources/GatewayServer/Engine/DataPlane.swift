@@ -15,11 +15,13 @@ public final class DataPlane: ChangeObserver {
   ///   - via: how this deployment names itself to others, and knows requests that come back.
   ///   - accessLog: takes the request lines; nil: none are written.
   ///   - healthChanged: takes servers that health checks found well, or not well, from now on.
+  ///   - serverEjected: takes servers that a loop leaves out from now on because of their answers; must not block.
   ///   - tlsFailed: takes what kept upstreams from being reached by TLS; callers only learn its kind.
   public init(
     group: EventLoopGroup, endpoints: EndpointTable, ports: Engine.Ports, limits: EngineLimits = EngineLimits(),
     trustedProxies: [AddressBlock] = [], via: ViaField = .none, accessLog: AccessLog.Sink? = nil,
-    tlsFailed: Engine.TLSFailureSink? = nil, healthChanged: HealthSink? = nil
+    tlsFailed: Engine.TLSFailureSink? = nil, healthChanged: HealthSink? = nil,
+    serverEjected: (@Sendable (_ server: ServerKey) -> Void)? = nil
   ) async {
     var engines: [Engine] = []
     var limits = limits
@@ -27,9 +29,11 @@ public final class DataPlane: ChangeObserver {
     for loop in group.loops {
       engines.append(
         await loop.task { [limits] in
-          Engine(
+          let engine = Engine(
             loop: loop, endpoints: endpoints, ports: ports, limits: limits, trustedProxies: trustedProxies, via: via,
             accessLog: accessLog, tlsFailed: tlsFailed)
+          engine.serverEjected = serverEjected
+          return engine
         }.value)
     }
     self.engines = engines

@@ -74,6 +74,8 @@ public final class Engine: @unchecked Sendable {
   let scratch: UnsafeMutableRawBufferPointer
   @exclusivity(unchecked) private var accessLog: AccessLog?
   private let tlsFailed: TLSFailureSink?
+  /// Takes servers that this loop leaves out from now on because of their answers; set before the first snapshot.
+  var serverEjected: (@Sendable (_ server: ServerKey) -> Void)?
 
   private var listeners: [Listener] = []
   private(set) var clients: [ClientConnection] = []
@@ -155,7 +157,7 @@ public final class Engine: @unchecked Sendable {
     var groups: [String: UpstreamGroup] = [:]
     var gone: [UpstreamServer] = upstreamGroups.filter { snapshot.upstreams[$0.key] == nil }.flatMap(\.value.servers)
     for (name, entry) in snapshot.upstreams {
-      let group = upstreamGroups[name] ?? UpstreamGroup(entry.upstream, on: loop)
+      let group = upstreamGroups[name] ?? UpstreamGroup(entry.upstream, on: loop, ejected: serverEjected)
       gone += group.update(entry.upstream, entry.servers, tls: snapshot.tls[name], loopCount: limits.loopCount)
       groups[name] = group
     }

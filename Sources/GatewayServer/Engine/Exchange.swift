@@ -332,9 +332,8 @@ final class Exchange {
 
   // MARK: Ends
 
-  /// The upstream's response went out as a whole.
+  /// The upstream's response went out as a whole; its server knows.
   func isComplete() {
-    upstream?.server.end(at: engine.loop.now)
     upstream = nil
     withClient { $0.responseIsComplete() }
   }

@@ -334,6 +334,7 @@ final class UpstreamConnection: ReadinessHandler {
     } else {
       close()
     }
+    server.end(at: engine.loop.now)
     exchange.isComplete()
   }
 

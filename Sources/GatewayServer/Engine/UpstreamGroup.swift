@@ -17,10 +17,13 @@ final class UpstreamGroup {
   private var ejectedCount = 0
   private var line = WaitingLine()
   private var isCalling = false
+  private let ejected: ((_ server: ServerKey) -> Void)?
 
-  init(_ upstream: Upstream, on loop: EventLoop) {
+  /// - Parameter ejected: takes servers that are left out from now on; must not block.
+  init(_ upstream: Upstream, on loop: EventLoop, ejected: ((_ server: ServerKey) -> Void)?) {
     self.upstream = upstream
     self.loop = loop
+    self.ejected = ejected
     picker = ServerPicker(seed: UInt64(bitPattern: loop.now) &+ UInt64(loop.index))
   }
 
@@ -154,7 +157,12 @@ final class UpstreamGroup {
 
   var mayEjectOneMore: Bool { ejectedCount < upstream.ejection.ejectedCountMax(of: servers.count) }
 
-  func ejectedCountChanged(by change: Int) { ejectedCount += change }
+  func isReadmitted(_ server: UpstreamServer) { ejectedCount -= 1 }
+
+  func isEjected(_ server: UpstreamServer) {
+    ejectedCount += 1
+    ejected?(server.key)
+  }
 
   func setHealth(of key: ServerKey, _ isHealthy: Bool) {
     servers.first { $0.key == key }?.isHealthy = isHealthy

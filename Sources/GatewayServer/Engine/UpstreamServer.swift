@@ -118,7 +118,7 @@ extension UpstreamServer {
   func succeed(at now: Int64) {
     let wasEjected = circuit.isEjected
     circuit.succeed(at: now)
-    if wasEjected { group?.ejectedCountChanged(by: -1) }
+    if wasEjected { group?.isReadmitted(self) }
     isAttended = isLimited
   }
 
@@ -130,7 +130,7 @@ extension UpstreamServer {
     isAttended = true
     guard isEjected else { return }
     ejectionCount &+= 1
-    if !wasEjected { group.ejectedCountChanged(by: 1) }
+    if !wasEjected { group.isEjected(self) }
   }
 
   func isAdmitting(at now: Int64) -> Bool {

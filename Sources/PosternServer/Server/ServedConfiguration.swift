@@ -99,7 +99,8 @@ final class ServedConfiguration: @unchecked Sendable {
       },
       loop.task { [self] in
         while !Task.isCancelled {
-          await loop.sleep(for: UpstreamAddresses.interval)
+          let isUrgent = addresses.values.contains(where: \.isEmpty)
+          await loop.sleep(for: isUrgent ? UpstreamAddresses.urgentInterval : UpstreamAddresses.interval)
           occasion.yield(.resolved(await upstreamAddresses.resolve(configuration.upstreams)))
         }
       },

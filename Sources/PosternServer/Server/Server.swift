@@ -92,6 +92,11 @@ final class Server: Sendable {
         logger.warning(
           isHealthy ? "a server is well again" : "a server fails its health checks",
           metadata: ["upstream": "\(server.upstream)", "server": "\(server.origin)", "address": "\(server.address)"])
+      },
+      serverEjected: { [logger] server in
+        logger.warning(
+          "a server is left out for a while: it failed too many requests in a row",
+          metadata: ["upstream": "\(server.upstream)", "server": "\(server.origin)", "address": "\(server.address)"])
       })
     // In this order: a loop that forgets asks the broker, which must have forgotten by then.
     changes.add([credentials, dataPlane])

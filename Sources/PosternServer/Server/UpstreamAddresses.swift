@@ -7,6 +7,10 @@ import ReverseProxy
 struct UpstreamAddresses: Sendable {
   /// How often names are looked up again: their servers may move.
   static let interval: Duration = .seconds(30)
+  /// While one of them has no address: what it names is perhaps just being started.
+  static let urgentInterval: Duration = .seconds(2)
+  /// Of one name; each counts as a server. What a name server may say must not grow without bound.
+  static let countMax = 64
 
   let workers: WorkerPool
 
@@ -17,7 +21,8 @@ struct UpstreamAddresses: Sendable {
       if let literal = SocketAddress(literal: origin.host, port: origin.port) {
         found[origin] = [literal]
       } else if let addresses = try? await workers.run({ SystemResolver().addresses(of: origin.host, port: origin.port) }) {
-        found[origin] = addresses
+        // In an order of their own: name servers turn it round with each answer, which is no change.
+        found[origin] = Array(addresses.sorted { $0.address.lexicographicallyPrecedes($1.address) }.prefix(Self.countMax))
       }
     }
     return found

@@ -209,6 +209,35 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     #expect(gateway.server(fleet.addresses[0]) { $0.circuit.isEjected && $0.failureCount == 1 } == true)
   }
 
+  @Test("requests that come while servers come and go, well and unwell, are all answered once")
+  func swaps() throws {
+    let fleet = try Fleet(3)
+    defer { fleet.stop() }
+    let gateway = try Gateway.balancing(fleet.addresses)
+    let snapshots = try [[0, 1], [1, 2], [2, 0], [0, 1, 2]].map { numbers in
+      try Gateway.balanced(numbers.map { fleet.addresses[$0] }) { $0.timeouts.idle = .seconds(numbers.count) }
+    }
+    let done = Semaphore()
+    let answers = Mutex<[String]>([])
+    for _ in 0..<4 {
+      onThread {
+        let found = (try? Self.send(100, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi", to: gateway)) ?? []
+        answers.withLock { $0 += found }
+        done.signal()
+      }
+    }
+    for number in 0..<200 {
+      gateway.onEngine { engine in
+        engine.apply(snapshots[number % snapshots.count])
+        for server in engine.upstreamServers { engine.setHealth(of: server.key, server.key.address != fleet.addresses[number % 3]) }
+      }
+    }
+    for _ in 0..<4 { done.wait() }
+    #expect(answers.withLock { $0.count } == 400)
+    #expect(answers.withLock { $0.allSatisfy { $0.hasPrefix("200 ") } })
+    #expect(fleet.requests.reduce(0, +) == 400)
+  }
+
   @Test("two upstreams with the same server and different waits keep their connections, snapshot after snapshot")
   func sameServerTwice() throws {
     let fleet = try Fleet(1)
