@@ -30,6 +30,7 @@ let package = Package(
     .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CLibSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
     // Foundations: know neither HTTP nor OAuth
@@ -38,7 +39,7 @@ let package = Package(
     .target(name: "Cryptography", dependencies: ["COpenSSL", "JSON"]),
 
     // Domain: pure decisions, ports for what they need
-    .target(name: "HTTPWire", dependencies: ["CLinux"]),
+    .target(name: "HTTPWire", dependencies: ["CLinux", "CNGHTTP2"]),
     .target(name: "OAuthCore", dependencies: ["Cryptography", "JSON"]),
     .target(name: "Grants", dependencies: ["Cryptography", "JSON", "OAuthCore"]),
     .target(name: "Broker", dependencies: ["Cryptography", "JSON", "OAuthCore"]),
@@ -103,8 +104,8 @@ let package = Package(
     .testTarget(
       name: "GatewayServerTests",
       dependencies: [
-        "Broker", "CLibSSL", "CLinux", "Cryptography", "EventLoop", "GatewayServer", "Grants", "HTTPWire", "JSON", "OAuthCore",
-        "PosternTesting", "ReverseProxy", "TestCertificates",
+        "Broker", "CLibSSL", "CLinux", "CNGHTTP2", "Cryptography", "EventLoop", "GatewayServer", "Grants", "HTTPWire", "JSON",
+        "OAuthCore", "PosternTesting", "ReverseProxy", "TestCertificates",
       ],
       exclude: ["Hygiene/Cases"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Broker", "Configuration", "Cryptography", "OAuthCore", "ReverseProxy"]),

@@ -45,5 +45,5 @@ need_swift() {
 # What building and running Postern takes: the C libraries with their headers, and PostgreSQL's programs.
 need_build() {
   need_swift
-  need git pkg-config libpq-dev libcurl4-openssl-dev libssl-dev postgresql
+  need git pkg-config libpq-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev postgresql
 }

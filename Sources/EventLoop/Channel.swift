@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// A connected socket with what waits to be written to it and what was read from it but not used yet.
+/// A connected socket, or a stream that another connection carries, with what waits to be written to it and what was read from it but not used yet.
 ///
 /// Watched edge-triggered: `isReadable` and `isWritable` remember the last edge until the kernel says `EAGAIN`. All bytes
 /// pass through `receive` and `transmit`, and nothing else touches the descriptor's data. With TLS the handshake comes first:
@@ -22,9 +22,13 @@ public struct Channel: ~Copyable {
     case failed(TLSFailure)
   }
 
+  /// -1: a carried stream.
   public let descriptor: Int32
   /// nil: clear text.
   public let tls: TLSSession?
+  private let stream: (any CarriedStream)?
+  /// Neither TLS nor a stream: bytes go straight to the kernel.
+  private let isBare: Bool
   private var readAwaitsWritable = false
   private var endAwaitsWritable = false
   public private(set) var registration: Registration?
@@ -44,10 +48,26 @@ public struct Channel: ~Copyable {
   public init(descriptor: Int32, isWritable: Bool, tls: TLSSession? = nil, pool: BufferPool) {
     self.descriptor = descriptor
     self.tls = tls
+    stream = nil
+    isBare = tls == nil
     self.isWritable = isWritable && tls == nil
     inbound = ByteQueue(pool: pool)
     outbound = ByteQueue(pool: pool)
   }
+
+  /// - Parameter isWritable: whether the stream takes bytes already.
+  public init(stream: any CarriedStream, isWritable: Bool, pool: BufferPool) {
+    descriptor = -1
+    tls = nil
+    self.stream = stream
+    isBare = false
+    self.isWritable = isWritable
+    inbound = ByteQueue(pool: pool)
+    outbound = ByteQueue(pool: pool)
+  }
+
+  /// Carried by another connection, which reports its events.
+  public var isCarried: Bool { stream != nil }
 
   public mutating func register(on loop: EventLoop, handler: ReadinessHandler) throws(SystemCallError) {
     registration = try loop.register(
@@ -97,7 +117,7 @@ public struct Channel: ~Copyable {
   /// Reads once.
   // SAFETY: the kernel writes at most `buffer.count` bytes.
   public mutating func receive(into buffer: UnsafeMutableRawBufferPointer) -> Received {
-    if let tls { return receive(through: tls, into: buffer) }
+    guard isBare else { return receiveOtherwise(into: buffer) }
     while true {
       let count = postern_recv(descriptor, buffer.baseAddress, buffer.count)
       if count > 0 {
@@ -114,6 +134,14 @@ public struct Channel: ~Copyable {
       default: return .failed
       }
     }
+  }
+
+  private mutating func receiveOtherwise(into buffer: UnsafeMutableRawBufferPointer) -> Received {
+    if let tls { return receive(through: tls, into: buffer) }
+    guard let stream else { return .failed }
+    let received = stream.receive(into: buffer)
+    if case .nothingYet = received { isReadable = false }
+    return received
   }
 
   private mutating func receive(through tls: TLSSession, into buffer: UnsafeMutableRawBufferPointer) -> Received {
@@ -159,11 +187,7 @@ public struct Channel: ~Copyable {
 
   /// - Returns: how many bytes the kernel took; nil when the connection is broken.
   private mutating func transmit(_ bytes: UnsafeRawBufferPointer) -> Int? {
-    if let tls {
-      let sent = tls.write(bytes)
-      if let sent, sent < bytes.count { isWritable = false }
-      return sent
-    }
+    guard isBare else { return transmitOtherwise(bytes) }
     var sent = 0
     while sent < bytes.count {
       let count = postern_send(descriptor, bytes.baseAddress.map { $0 + sent }, bytes.count &- sent)
@@ -182,8 +206,15 @@ public struct Channel: ~Copyable {
     return sent
   }
 
+  private mutating func transmitOtherwise(_ bytes: UnsafeRawBufferPointer) -> Int? {
+    let sent = if let tls { tls.write(bytes) } else { stream?.transmit(bytes) }
+    if let sent, sent < bytes.count { isWritable = false }
+    return sent
+  }
+
   /// Tells the peer that nothing more comes; reading goes on.
   public mutating func endSending() {
+    if let stream { return stream.endSending() }
     if let tls, !tls.sendCloseNotify() {
       isWritable = false
       endAwaitsWritable = true
@@ -196,6 +227,10 @@ public struct Channel: ~Copyable {
   public mutating func close(on loop: EventLoop, abruptly: Bool = false) {
     guard !isClosed else { return }
     isClosed = true
+    if let stream {
+      stream.close(abruptly: abruptly)
+      return clear()
+    }
     // Only where everything was sent: close_notify says so. Source: RFC 8446 §6.1.
     if let tls, !abruptly, outbound.isEmpty { _ = tls.sendCloseNotify() }
     if abruptly {
@@ -204,6 +239,18 @@ public struct Channel: ~Copyable {
     }
     if let registration { loop.deregister(registration) }
     Glibc.close(descriptor)
+    clear()
+  }
+
+  /// Gives the socket up without closing it: descriptor and session are the caller's from now on.
+  public mutating func release(from loop: EventLoop) {
+    precondition(!isClosed && !isCarried, "a socket is given up once")
+    isClosed = true
+    if let registration { loop.deregister(registration) }
+    clear()
+  }
+
+  private mutating func clear() {
     inbound.clear()
     outbound.clear()
   }

@@ -12,6 +12,13 @@ public struct Limits: Sendable, Hashable {
   public var idleTimeout: Duration = .seconds(75)
   /// Bytes a second that a body must come with, measured over `idleTimeout`; slower is 408.
   public var minimumBodyRate = 1024
+  /// Requests that one HTTP/2 connection may have under way; more are refused with REFUSED_STREAM.
+  public var http2StreamsMax = 128
+  /// HTTP/2 streams of one connection that end by RST_STREAM within ten seconds, whoever sends it; then the connection ends.
+  public var http2ResetsMax = 500
+  /// HTTP/2 frames of one connection within ten seconds that carry nothing (SETTINGS, PING, PRIORITY, RST_STREAM, empty
+  /// DATA); then the connection ends. Measuring a link's bandwidth, gRPC sends some hundred PINGs a second.
+  public var http2ControlFramesMax = 10_000
 
   public init() {}
 }

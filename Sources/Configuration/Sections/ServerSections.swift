@@ -132,6 +132,9 @@ extension YAMLValue {
       section.replace(&limits.headerTimeout, "header_timeout") { $0.duration(in: .seconds(1) ... .seconds(600)) }
       section.replace(&limits.idleTimeout, "idle_timeout") { $0.duration(in: .seconds(1) ... .seconds(3600)) }
       section.replace(&limits.minimumBodyRate, "minimum_body_rate") { $0.byteRate(in: 1...(1 << 30)) }
+      section.replace(&limits.http2StreamsMax, "http2_streams") { $0.count(in: 1...10_000) }
+      section.replace(&limits.http2ResetsMax, "http2_resets") { $0.count(in: 1...1_000_000) }
+      section.replace(&limits.http2ControlFramesMax, "http2_control_frames") { $0.count(in: 10...1_000_000) }
       return limits
     }
   }

@@ -32,10 +32,7 @@ final class ClientConnection: ReadinessHandler {
 
   let engine: Engine
   let service: Engine.Service
-  let source: SourceCounts.Source
-  /// Whom every request comes from, unless the peer is a trusted proxy.
-  private let peer: RequestOrigin
-  private let isTrustedProxy: Bool
+  let peer: ClientPeer
   /// Whom the request under way comes from, by the word of a trusted proxy.
   private var named: RequestOrigin?
   var position = 0
@@ -55,30 +52,38 @@ final class ClientConnection: ReadinessHandler {
   let exchange: Exchange
 
   /// - Parameter tls: nil: clear text.
-  init(
+  convenience init(
     _ engine: Engine, descriptor: Int32, peer: SocketAddress, service: Engine.Service, tls: TLSSession?
   ) throws(SystemCallError) {
-    self.engine = engine
-    self.service = service
-    source = SourceCounts.Source(peer)
-    let address = Array(peer.host.utf8)
-    self.peer = RequestOrigin(address: address, chain: address, scheme: tls == nil ? "http" : "https")
-    phase = tls == nil ? .head : .securing
-    isTrustedProxy = engine.trustedProxies.contains(peer)
-    arrival = BodyPace(
-      bytesPerSecond: engine.limits.request.minimumBodyRate, stretch: engine.limits.request.idleTimeout)
-    scanner = RequestScanner(limits: engine.limits.wire)
-    channel = Channel(descriptor: descriptor, isWritable: true, tls: tls, pool: engine.pool)
-    exchange = Exchange(engine)
-    deadline = engine.deadline(after: engine.waits.header)
-    super.init()
-    exchange.attach(to: self)
+    self.init(
+      engine, Channel(descriptor: descriptor, isWritable: true, tls: tls, pool: engine.pool),
+      ClientPeer(peer, isSecure: tls != nil, trustedProxies: engine.trustedProxies), service)
     do {
       try channel.register(on: engine.loop, handler: self)
     } catch {
       channel.close(on: engine.loop)
       throw error
     }
+  }
+
+  /// - Parameter stream: one request, carried by a connection that speaks HTTP/2.
+  convenience init(_ engine: Engine, stream: any CarriedStream, peer: ClientPeer, service: Engine.Service) {
+    self.init(engine, Channel(stream: stream, isWritable: true, pool: engine.pool), peer, service)
+  }
+
+  private init(_ engine: Engine, _ channel: consuming Channel, _ peer: ClientPeer, _ service: Engine.Service) {
+    self.engine = engine
+    self.service = service
+    self.peer = peer
+    phase = channel.tls == nil ? .head : .securing
+    arrival = BodyPace(
+      bytesPerSecond: engine.limits.request.minimumBodyRate, stretch: engine.limits.request.idleTimeout)
+    scanner = RequestScanner(limits: engine.limits.wire)
+    self.channel = channel
+    exchange = Exchange(engine)
+    deadline = engine.deadline(after: engine.waits.header)
+    super.init()
+    exchange.attach(to: self)
   }
 
   /// Whether it waits between requests, or before the first.
@@ -89,16 +94,16 @@ final class ClientConnection: ReadinessHandler {
 
   /// Whom the request under way comes from.
   var origin: RequestOrigin {
-    guard isTrustedProxy, let named else { return peer }
+    guard peer.isTrustedProxy, let named else { return peer.origin }
     return named
   }
 
   /// Tells an upstream whom the request under way comes from.
   func appendForwardedLines(to request: inout ByteQueue) {
-    if isTrustedProxy, let named {
+    if peer.isTrustedProxy, let named {
       request.append(named.forwardedLines)
     } else {
-      request.append(peer.forwardedLines)
+      request.append(peer.origin.forwardedLines)
     }
   }
 
@@ -125,7 +130,9 @@ final class ClientConnection: ReadinessHandler {
       phase = .head
       deadline = engine.deadline(after: engine.waits.header)
       engine.count { $0.tlsHandshakes += 1 }
-      return true
+      guard channel.tls?.applicationProtocol == "h2" else { return true }
+      becomeHTTP2(received: [])
+      return false
     case .pending: return false
     case .failed:
       // OpenSSL has told the peer why.
@@ -241,16 +248,36 @@ final class ClientConnection: ReadinessHandler {
         return 0
       }
     } catch {
-      refuse(error)
+      if error == .unsupportedVersion, isHTTP2Preface(bytes) {
+        becomeHTTP2(received: bytes.withUnsafeBufferPointer { Array($0) })
+      } else {
+        refuse(error)
+      }
       return bytes.count
     }
     hasBegunHead = false
     phase = .deciding
-    if isTrustedProxy {
-      named = engine.trustedProxies.origin(bytes, lines: scanner.head.fieldLines, peer: peer)
+    if peer.isTrustedProxy {
+      named = engine.trustedProxies.origin(bytes, lines: scanner.head.fieldLines, peer: peer.origin)
     }
     exchange.begin(scanner.head, bytes)
     return 0
+  }
+
+  /// Whether a client begins with HTTP/2, by prior knowledge: with a request line that is none of HTTP/1.1.
+  ///
+  /// Source: RFC 9113 §3.3, §3.4.
+  private func isHTTP2Preface(_ bytes: Span<UInt8>) -> Bool {
+    guard !channel.isCarried, !exchange.hasBegun else { return false }
+    return bytes.count >= 16 && bytes.withUnsafeBufferPointer { $0.prefix(16).elementsEqual("PRI * HTTP/2.0\r\n".utf8) }
+  }
+
+  private func becomeHTTP2(received: [UInt8]) {
+    let (descriptor, tls) = (channel.descriptor, channel.tls)
+    channel.release(from: engine.loop)
+    phase = .closed
+    engine.acceptedHTTP2(descriptor, tls, from: peer, for: service, received: received)
+    engine.remove(self)
   }
 
   private func takeBody(_ bytes: Span<UInt8>) -> Int {
@@ -334,7 +361,7 @@ final class ClientConnection: ReadinessHandler {
   func responseIsComplete() {
     exchange.finishLog()
     exchange.reset()
-    if isTrustedProxy { named = nil }
+    if peer.isTrustedProxy { named = nil }
     guard exchange.keepsAlive, exchange.requestBody.isComplete else { return endAfterResponse() }
     phase = .head
     scanner.reset()

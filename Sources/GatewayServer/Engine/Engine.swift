@@ -79,6 +79,7 @@ public final class Engine: @unchecked Sendable {
 
   private var listeners: [Listener] = []
   private(set) var clients: [ClientConnection] = []
+  private var http2Clients: [HTTP2ClientConnection] = []
   private var streams: StreamWatch?
   private var sources = SourceCounts()
   private var upstreams: [UpstreamConnection] = []
@@ -241,19 +242,21 @@ public final class Engine: @unchecked Sendable {
     for listener in listeners { listener.close() }
     listeners = []
     for client in clients where client.isIdle { client.close() }
+    for client in http2Clients.reversed() { client.drain() }
     // WebSockets end by themselves as rarely as a process is stopped: they are told so, and get the time to hear it.
     loop.schedule(after: deadline - limits.lingerTimeout) { [self] in
       for client in clients.reversed() { client.endTunnel(.shutDown) }
     }
     loop.schedule(after: deadline) { [self] in
       for client in clients.reversed() { client.abandon(.shutDown) }
+      for client in http2Clients.reversed() { client.close() }
       finishDraining()
     }
     finishDraining()
   }
 
   private func finishDraining() {
-    guard hasClosedDoors, clients.isEmpty, !drained.isEmpty else { return }
+    guard hasClosedDoors, clients.isEmpty, http2Clients.isEmpty, !drained.isEmpty else { return }
     for connection in upstreams { connection.close() }
     accessLog?.flush()
     hasStopped = true
@@ -276,13 +279,58 @@ public final class Engine: @unchecked Sendable {
     guard
       let client = try? ClientConnection(self, descriptor: descriptor, peer: peer, service: service, tls: session)
     else { return }
-    client.position = clients.count
-    clients.append(client)
-    sources.add(source)
-    counters.clientConnections += 1
+    add(client)
   }
 
-  var mayAccept: Bool { clients.count < limits.clientConnections }
+  private func add(_ client: ClientConnection) {
+    client.position = clients.count
+    clients.append(client)
+    sources.add(client.peer.source)
+    if !client.channel.isCarried { counters.clientConnections += 1 }
+  }
+
+  var mayAccept: Bool { clients.count + http2Clients.count < limits.clientConnections }
+
+  /// Whether one more stream may be carried: streams count as connections do, of their source and of all.
+  func mayCarry(for peer: ClientPeer) -> Bool {
+    mayAccept && (sources[peer.source] < limits.clientConnectionsPerSource || peer.isTrustedProxy)
+  }
+
+  /// The client side of a stream that an HTTP/2 connection carries.
+  func carry(_ stream: HTTP2ClientStream, for carrier: HTTP2ClientConnection) -> ClientConnection {
+    let client = ClientConnection(self, stream: stream, peer: carrier.peer, service: carrier.service)
+    add(client)
+    return client
+  }
+
+  /// A connection turned out to speak HTTP/2; its `ClientConnection` has given it up.
+  ///
+  /// - Parameter received: what came of it already.
+  func acceptedHTTP2(
+    _ descriptor: Int32, _ tls: TLSSession?, from peer: ClientPeer, for service: Service, received: [UInt8]
+  ) {
+    guard
+      let client = try? HTTP2ClientConnection(self, descriptor: descriptor, tls: tls, peer: peer, service: service)
+    else { return }
+    client.position = http2Clients.count
+    http2Clients.append(client)
+    sources.add(peer.source)
+    counters.clientConnections += 1
+    if isDraining { client.drain() }
+    client.begin(received)
+  }
+
+  func remove(_ client: HTTP2ClientConnection) {
+    keepUntilEndOfTurn(client)
+    let last = http2Clients.removeLast()
+    if last !== client {
+      http2Clients[client.position] = last
+      last.position = client.position
+    }
+    sources.remove(client.peer.source)
+    counters.clientConnections -= 1
+    if isDraining { finishDraining() }
+  }
 
   func remove(_ client: ClientConnection) {
     keepUntilEndOfTurn(client)
@@ -291,8 +339,8 @@ public final class Engine: @unchecked Sendable {
       clients[client.position] = last
       last.position = client.position
     }
-    sources.remove(client.source)
-    counters.clientConnections -= 1
+    sources.remove(client.peer.source)
+    if !client.channel.isCarried { counters.clientConnections -= 1 }
     if isDraining { finishDraining() }
   }
 
@@ -337,6 +385,7 @@ public final class Engine: @unchecked Sendable {
         client.cut(.expired)
       }
     }
+    for client in http2Clients.reversed() { client.tick(at: now) }
     for connection in upstreams.reversed() where connection.deadline <= now { connection.timeOut() }
     guard !hasStopped else { return }
     // Strong on purpose: a weak reference would make every other reference to the engine slower.
@@ -367,6 +416,7 @@ public final class Engine: @unchecked Sendable {
   /// Bytes that wait in queues of this loop, for slow readers or for their turn.
   public var waitingBytes: Int {
     clients.reduce(0) { $0 + $1.channel.inbound.count + $1.channel.outbound.count }
+      + http2Clients.reduce(0) { $0 + $1.waitingBytes }
       + upstreams.reduce(0) { $0 + $1.channel.inbound.count + $1.channel.outbound.count }
   }
 

@@ -54,6 +54,10 @@ public struct EngineLimits: Sendable {
     limits.fieldCount = request.fieldCountMax
     return limits
   }
+
+  var http2Frames: HTTP2FrameBudget.Limits {
+    HTTP2FrameBudget.Limits(controlFrames: request.http2ControlFramesMax, resets: request.http2ResetsMax)
+  }
 }
 
 /// The waits of `EngineLimits` in nanoseconds, worked out once: deadlines are set several times per request.

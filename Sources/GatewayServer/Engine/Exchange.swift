@@ -19,6 +19,8 @@ final class Exchange {
   @exclusivity(unchecked) var requestBody = BodyReader()
   private(set) var requestID: RequestID
   private(set) var startedAt: Int64 = 0
+  /// Whether this or an earlier request of the connection was a request.
+  var hasBegun: Bool { startedAt != 0 }
 
   /// nil until it is found.
   var route: LoopRoute? { hasRoute ? keptRoute : nil }

@@ -1,0 +1,161 @@
+import CNGHTTP2
+import EventLoop
+
+/// The other end of an HTTP/2 connection for tests: writes frames as they are given, right or wrong, and reads what comes.
+final class HTTP2Connection {
+  /// What one stream has brought.
+  struct Response: Equatable {
+    var status = ""
+    var fields: [String] = []
+    var body = ""
+    var trailers: [String] = []
+    /// Status codes of interim responses.
+    var interim: [String] = []
+    var isComplete = false
+    /// Of RST_STREAM.
+    var error: UInt32?
+    fileprivate var isHeadRead = false
+  }
+
+  private let send: ([UInt8]) -> Bool
+  private let read: (Int) -> [UInt8]?
+  // SAFETY: made in `init`, freed in `deinit`, used by one thread.
+  private var inflater: OpaquePointer?
+  private(set) var responses: [UInt32: Response] = [:]
+  /// The error code of GOAWAY, and the last stream it names.
+  private(set) var goAway: (error: UInt32, last: UInt32)?
+  private(set) var settings: [UInt16: UInt32] = [:]
+  /// Receive windows that were opened, by stream.
+  private(set) var windows: [UInt32: Int] = [:]
+  private(set) var pings = 0
+  /// Whether windows are opened again as content comes.
+  var takesContent = true
+  private var next: UInt32 = 1
+
+  /// - Parameter opensWith: settings of our own; nil: the preface is not sent.
+  init(send: @escaping ([UInt8]) -> Bool, read: @escaping (Int) -> [UInt8]?, opensWith entries: [(UInt16, UInt32)]? = []) {
+    self.send = send
+    self.read = read
+    nghttp2_hd_inflate_new(&inflater)
+    if let entries { _ = send(HTTP2Frame.preface + HTTP2Frame.settings(entries).bytes) }
+  }
+
+  convenience init(_ raw: RawConnection, opensWith entries: [(UInt16, UInt32)]? = []) {
+    self.init(send: { raw.send($0) }, read: { raw.read($0) }, opensWith: entries)
+  }
+
+  convenience init(_ secure: SecureConnection) {
+    self.init(send: { secure.send($0) }, read: { secure.read($0) })
+  }
+
+  deinit { nghttp2_hd_inflate_del(inflater) }
+
+  @discardableResult
+  func write(_ frames: HTTP2Frame...) -> Bool { send(frames.flatMap(\.bytes)) }
+
+  @discardableResult
+  func write(_ frames: [HTTP2Frame]) -> Bool { send(frames.flatMap(\.bytes)) }
+
+  /// Sends a request without content.
+  func get(_ path: String, _ fields: [(String, String)] = []) -> UInt32 {
+    request([(":method", "GET"), (":scheme", "http"), (":authority", "gw.example"), (":path", path)] + fields)
+  }
+
+  func request(_ fields: [(String, String)], endsStream: Bool = true) -> UInt32 {
+    let stream = next
+    next += 2
+    write(.headers(stream, fields, endsStream: endsStream))
+    return stream
+  }
+
+  /// Reads until the stream has ended; nil when the connection did before.
+  func response(_ stream: UInt32) -> Response? {
+    readUntil { $0.responses[stream].map { $0.isComplete || $0.error != nil } ?? false } ? responses[stream] : nil
+  }
+
+  /// Reads until the connection ends.
+  func readAll() { _ = readUntil { _ in false } }
+
+  /// - Returns: false when the connection ended before.
+  @discardableResult
+  func readUntil(_ condition: (HTTP2Connection) -> Bool) -> Bool {
+    while !condition(self) { guard readFrame() != nil else { return false } }
+    return true
+  }
+
+  @discardableResult
+  func readFrame() -> HTTP2Frame? {
+    guard let header = read(9) else { return nil }
+    let count = Int(header[0]) << 16 | Int(header[1]) << 8 | Int(header[2])
+    guard let kind = HTTP2Frame.Kind(rawValue: header[3]), let payload = read(count) else { return nil }
+    let stream = header[5...].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    let frame = HTTP2Frame(kind, flags: header[4], stream: stream, payload)
+    take(frame, kind)
+    return frame
+  }
+
+  private func take(_ frame: HTTP2Frame, _ kind: HTTP2Frame.Kind) {
+    let endsStream = frame.flags & HTTP2Frame.endStream != 0
+    switch kind {
+    case .headers:
+      takeFields(frame.payload, on: frame.stream)
+      if endsStream { responses[frame.stream, default: Response()].isComplete = true }
+    case .data:
+      responses[frame.stream, default: Response()].body += String(decoding: frame.payload, as: UTF8.self)
+      if endsStream { responses[frame.stream, default: Response()].isComplete = true }
+      guard takesContent, !frame.payload.isEmpty else { return }
+      write(.windowUpdate(0, UInt32(frame.payload.count)))
+      if !endsStream { write(.windowUpdate(frame.stream, UInt32(frame.payload.count))) }
+    case .resetStream: responses[frame.stream, default: Response()].error = frame.number()
+    case .goAway: goAway = (frame.number(at: 4), frame.number())
+    case .settings where frame.flags & HTTP2Frame.ack == 0:
+      for start in stride(from: 0, to: frame.payload.count, by: 6) {
+        settings[UInt16(frame.payload[start]) << 8 | UInt16(frame.payload[start + 1])] = frame.number(at: start + 2)
+      }
+      write(HTTP2Frame(.settings, flags: HTTP2Frame.ack))
+    case .windowUpdate: windows[frame.stream, default: 0] += Int(frame.number())
+    case .ping: pings += 1
+    default: break
+    }
+  }
+
+  private func takeFields(_ block: [UInt8], on stream: UInt32) {
+    var response = responses[stream] ?? Response()
+    var rest = block[...]
+    while true {
+      var field = nghttp2_nv()
+      var flags: Int32 = 0
+      let used = rest.withUnsafeBufferPointer { nghttp2_hd_inflate_hd2(inflater, &field, &flags, $0.baseAddress, $0.count, 1) }
+      guard used >= 0 else { fatalError("the field block cannot be read") }
+      rest = rest.dropFirst(used)
+      if flags & Int32(NGHTTP2_HD_INFLATE_EMIT.rawValue) != 0 {
+        let name = String(decoding: UnsafeBufferPointer(start: field.name, count: field.namelen), as: UTF8.self)
+        let value = String(decoding: UnsafeBufferPointer(start: field.value, count: field.valuelen), as: UTF8.self)
+        if name == ":status", value.hasPrefix("1") {
+          response.interim.append(value)
+        } else if name == ":status" {
+          response.status = value
+        } else if response.status.isEmpty {
+          continue
+        } else if response.body.isEmpty, !response.isHeadRead {
+          response.fields.append("\(name): \(value)")
+        } else {
+          response.trailers.append("\(name): \(value)")
+        }
+      }
+      if flags & Int32(NGHTTP2_HD_INFLATE_FINAL.rawValue) != 0 {
+        nghttp2_hd_inflate_end_headers(inflater)
+        break
+      }
+    }
+    response.isHeadRead = !response.status.isEmpty
+    responses[stream] = response
+  }
+}
+
+extension Gateway {
+  /// A client that speaks HTTP/2 by prior knowledge.
+  func connectHTTP2(opensWith entries: [(UInt16, UInt32)] = []) throws -> HTTP2Connection {
+    HTTP2Connection(try connect(), opensWith: entries)
+  }
+}
