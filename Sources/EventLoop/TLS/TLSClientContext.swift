@@ -19,9 +19,6 @@ public final class TLSClientContext: Sendable {
       }
     }
     SSL_CTX_set_verify(context.pointer, SSL_VERIFY_PEER, nil)
-    let protocols = TLSContext.applicationProtocols
-    // Unlike its relatives this call returns 0 for success.
-    precondition(SSL_CTX_set_alpn_protos(context.pointer, protocols, UInt32(protocols.count)) == 0, "no memory for ALPN")
     postern_ssl_ctx_set_cache_mode(context.pointer, Int(SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL))
     SSL_CTX_sess_set_new_cb(context.pointer) { ssl, resumption in
       guard let ssl, let resumption, let cache = SSL_get_ex_data(ssl, 0) else { return 0 }
@@ -34,16 +31,21 @@ public final class TLSClientContext: Sendable {
   /// - Parameters:
   ///   - descriptor: a non-blocking, connected socket, which stays the caller's.
   ///   - host: DNS name, or IP address without brackets: the certificate must be for it.
+  ///   - protocols: what is offered, the best first.
   ///   - cache: of the server behind `host`.
   /// - Throws: `protocolError` when `host` is neither.
   ///
   /// Source: RFC 9525 §6 (the subject's common name is not looked at); RFC 6066 §3 (no address as server name).
   public func session(
-    on descriptor: Int32, to host: String, resuming cache: TLSSessionCache
+    on descriptor: Int32, to host: String, offering protocols: [ApplicationProtocol] = [.http11],
+    resuming cache: TLSSessionCache
   ) throws(TLSFailure) -> TLSSession {
     let session = TLSSession(context, descriptor: descriptor, cache: cache)
     let pointer = session.pointer
     SSL_set_connect_state(pointer)
+    let offered = protocols.flatMap(\.listed)
+    // Unlike its relatives this call returns 0 for success.
+    precondition(SSL_set_alpn_protos(pointer, offered, UInt32(offered.count)) == 0, "no memory for ALPN")
     let parameters = SSL_get0_param(pointer)
     X509_VERIFY_PARAM_set_hostflags(
       parameters, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))

@@ -6,8 +6,6 @@ final class TLSContext: @unchecked Sendable {
   // atomically and lets threads make sessions from one context at the same time.
   let pointer: OpaquePointer
 
-  /// The only application protocol spoken, as ALPN writes a list. Source: RFC 7301 §3.1; RFC 7301 §6 for the name.
-  static let applicationProtocols: [UInt8] = [8] + Array("http/1.1".utf8)
   /// TLS 1.2 with forward secrecy and authenticated encryption only. Source: RFC 9325 §4.2.
   private static let cipherList = "ECDHE+AESGCM:ECDHE+CHACHA20"
   private static let groups = "X25519:P-256:P-384"

@@ -76,20 +76,25 @@ public final class TLSServerContext: Sendable {
     return session
   }
 
+  /// The best first.
+  private static let protocols: [[UInt8]] = [ApplicationProtocol.http2.listed, ApplicationProtocol.http11.listed]
+
   /// A client that offers only protocols that are not spoken here is refused. Source: RFC 7301 §3.2.
   private static let selectProtocol: SSL_CTX_alpn_select_cb_func = { _, selected, selectedCount, offered, offeredCount, _ in
     guard let offered else { return SSL_TLSEXT_ERR_ALERT_FATAL }
     // SAFETY: OpenSSL has checked the list's framing and keeps it until after this call.
     let list = UnsafeBufferPointer(start: offered, count: Int(offeredCount))
-    var start = 0
-    while start < list.count {
-      let end = min(start + 1 + Int(list[start]), list.count)
-      if list[start..<end].elementsEqual(TLSContext.applicationProtocols) {
-        selected?.pointee = offered + start + 1
-        selectedCount?.pointee = list[start]
-        return SSL_TLSEXT_ERR_OK
+    for known in TLSServerContext.protocols {
+      var start = 0
+      while start < list.count {
+        let end = min(start + 1 + Int(list[start]), list.count)
+        if list[start..<end].elementsEqual(known) {
+          selected?.pointee = offered + start + 1
+          selectedCount?.pointee = list[start]
+          return SSL_TLSEXT_ERR_OK
+        }
+        start = end
       }
-      start = end
     }
     return SSL_TLSEXT_ERR_ALERT_FATAL
   }

@@ -170,13 +170,13 @@ public final class TLSSession {
   /// `TLSv1.2` or `TLSv1.3`.
   public var version: String { String(cString: SSL_get_version(pointer)) }
 
-  /// What ALPN chose; nil: the peer did not ask.
-  public var applicationProtocol: String? {
+  /// What ALPN chose; nil: the peer did not ask, or knows nothing of it.
+  public var applicationProtocol: ApplicationProtocol? {
     var name: UnsafePointer<UInt8>?
     var count: UInt32 = 0
     SSL_get0_alpn_selected(pointer, &name, &count)
     guard let name, count > 0 else { return nil }
-    return String(decoding: UnsafeBufferPointer(start: name, count: Int(count)), as: UTF8.self)
+    return ApplicationProtocol(rawValue: String(decoding: UnsafeBufferPointer(start: name, count: Int(count)), as: UTF8.self))
   }
 
   /// Verified: a session with an unverified one is never made. nil: the peer showed none.

@@ -130,7 +130,7 @@ final class ClientConnection: ReadinessHandler {
       phase = .head
       deadline = engine.deadline(after: engine.waits.header)
       engine.count { $0.tlsHandshakes += 1 }
-      guard channel.tls?.applicationProtocol == "h2" else { return true }
+      guard channel.tls?.applicationProtocol == .http2 else { return true }
       becomeHTTP2(received: [])
       return false
     case .pending: return false
@@ -276,8 +276,10 @@ final class ClientConnection: ReadinessHandler {
     let (descriptor, tls) = (channel.descriptor, channel.tls)
     channel.release(from: engine.loop)
     phase = .closed
-    engine.acceptedHTTP2(descriptor, tls, from: peer, for: service, received: received)
+    // In this order a drain sees one of them at any time, and none twice.
+    let http2 = engine.acceptedHTTP2(descriptor, tls, from: peer, for: service)
     engine.remove(self)
+    http2?.begin(received)
   }
 
   private func takeBody(_ bytes: Span<UInt8>) -> Int {

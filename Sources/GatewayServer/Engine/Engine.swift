@@ -68,7 +68,7 @@ public final class Engine: @unchecked Sendable {
   @exclusivity(unchecked) private(set) var routes = LoopRoutes(table: Engine.noRoutes, routes: [])
   /// Whether each response is the last of its connection.
   private(set) var isDraining = false
-  private var hasClosedDoors = false
+  private(set) var hasClosedDoors = false
   private(set) var date = DateField()
   /// Where receptions land before they are looked at.
   let scratch: UnsafeMutableRawBufferPointer
@@ -228,6 +228,7 @@ public final class Engine: @unchecked Sendable {
   public func announceStop() {
     loop.assertInLoop()
     isDraining = true
+    for client in http2Clients.reversed() { client.drain() }
   }
 
   /// Stops accepting, lets requests under way end, says `Connection: close`; calls back when no connection is left.
@@ -304,20 +305,17 @@ public final class Engine: @unchecked Sendable {
   }
 
   /// A connection turned out to speak HTTP/2; its `ClientConnection` has given it up.
-  ///
-  /// - Parameter received: what came of it already.
   func acceptedHTTP2(
-    _ descriptor: Int32, _ tls: TLSSession?, from peer: ClientPeer, for service: Service, received: [UInt8]
-  ) {
+    _ descriptor: Int32, _ tls: TLSSession?, from peer: ClientPeer, for service: Service
+  ) -> HTTP2ClientConnection? {
     guard
       let client = try? HTTP2ClientConnection(self, descriptor: descriptor, tls: tls, peer: peer, service: service)
-    else { return }
+    else { return nil }
     client.position = http2Clients.count
     http2Clients.append(client)
     sources.add(peer.source)
     counters.clientConnections += 1
-    if isDraining { client.drain() }
-    client.begin(received)
+    return client
   }
 
   func remove(_ client: HTTP2ClientConnection) {

@@ -51,12 +51,16 @@ private let certificates = TestCertificates.shared
   @Test("RFC 7301 §3.2: a client that speaks only other protocols is refused")
   func protocols() throws {
     let pair = try TLSPair(server: TLSServerContext(TLSServerSettings(certificates.server)))
-    pair.client.offer(protocols: [2] + Array("h2".utf8))
+    pair.client.offer(protocols: [2] + Array("h3".utf8))
     #expect(pair.handshake().server == .protocolError("no application protocol"))
     let second = try TLSPair(server: TLSServerContext(TLSServerSettings(certificates.server)))
-    second.client.offer(protocols: [2] + Array("h2".utf8) + [8] + Array("http/1.1".utf8))
+    second.client.offer(protocols: [2] + Array("h3".utf8) + [8] + Array("http/1.1".utf8))
     #expect(second.handshake() == (nil, nil))
-    #expect(second.server.applicationProtocol == "http/1.1")
+    #expect(second.server.applicationProtocol == .http11)
+    let third = try TLSPair(server: TLSServerContext(TLSServerSettings(certificates.server)))
+    third.client.offer(protocols: [8] + Array("http/1.1".utf8) + [2] + Array("h2".utf8))
+    #expect(third.handshake() == (nil, nil))
+    #expect(third.server.applicationProtocol == .http2)
   }
 
   @Test("RFC 9325 §3.1.1: TLS 1.1 is not spoken")

@@ -39,7 +39,7 @@ extension TLSServerSettings {
     let connection = try TLSPair(server: TLSServerContext(TLSServerSettings(certificates.server)), host: host)
     #expect(connection.handshake() == (nil, nil))
     #expect(connection.client.version == "TLSv1.3")
-    #expect(connection.client.applicationProtocol == "http/1.1")
+    #expect(connection.client.applicationProtocol == .http11)
     #expect(connection.client.peerCertificate?.subject == "CN=leaf")
     #expect(connection.server.peerCertificate == nil)
   }

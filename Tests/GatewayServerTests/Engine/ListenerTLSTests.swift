@@ -93,7 +93,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     #expect(client.ending == .closeNotify)
     #expect(upstream.received[0].contains("X-Forwarded-Proto: https\r\n"))
     #expect(!upstream.received[0].contains("X-Forwarded-Proto: http\r\n"))
-    #expect(client.session.applicationProtocol == "http/1.1")
+    #expect(client.session.applicationProtocol == .http11)
   }
 
   @Test("RFC 9112 §9.3.2: pipelined requests in one record are answered in their order")

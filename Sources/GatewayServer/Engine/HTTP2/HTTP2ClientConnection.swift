@@ -87,6 +87,7 @@ final class HTTP2ClientConnection: ReadinessHandler, HTTP2SessionOwner {
   func begin(_ received: [UInt8]) {
     received.withUnsafeBytes { take($0) }
     pump()
+    if engine.hasClosedDoors { drain() }
   }
 
   private func pump() {

@@ -20,10 +20,11 @@ final class SecureConnection {
   /// A client of the gateway.
   init(
     to address: SocketAddress, authorities: String = TestCertificates.shared.authority.certificate,
-    resuming cache: TLSSessionCache = TLSSessionCache()
+    offering protocols: [ApplicationProtocol] = [.http11], resuming cache: TLSSessionCache = TLSSessionCache()
   ) throws {
     raw = try RawConnection(to: address)
-    session = try TLSClientContext(authorities: authorities).session(on: raw.descriptor, to: "localhost", resuming: cache)
+    session = try TLSClientContext(authorities: authorities)
+      .session(on: raw.descriptor, to: "localhost", offering: protocols, resuming: cache)
     try handshake()
   }
 

@@ -62,10 +62,15 @@ final class HTTP2Connection {
   }
 
   func request(_ fields: [(String, String)], endsStream: Bool = true) -> UInt32 {
-    let stream = next
-    next += 2
+    let stream = newStream()
     write(.headers(stream, fields, endsStream: endsStream))
     return stream
+  }
+
+  /// A number for a stream whose frames are written one by one.
+  func newStream() -> UInt32 {
+    defer { next += 2 }
+    return next
   }
 
   /// Reads until the stream has ended; nil when the connection did before.

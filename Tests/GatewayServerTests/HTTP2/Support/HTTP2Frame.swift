@@ -52,6 +52,22 @@ struct HTTP2Frame {
       fields.flatMap { literal(Array($0.0.utf8), Array($0.1.utf8)) })
   }
 
+  /// A field block in as many frames as it needs. Source: RFC 9113 §6.10.
+  static func split(_ stream: UInt32, _ fields: [(String, String)]) -> [HTTP2Frame] {
+    var rest = fields.flatMap { literal(Array($0.0.utf8), Array($0.1.utf8)) }[...]
+    var frames: [HTTP2Frame] = []
+    repeat {
+      let part = Array(rest.prefix(16384))
+      rest = rest.dropFirst(16384)
+      let flags = rest.isEmpty ? endHeaders : 0
+      frames.append(
+        frames.isEmpty
+          ? HTTP2Frame(.headers, flags: flags | endStream, stream: stream, part)
+          : HTTP2Frame(.continuation, flags: flags, stream: stream, part))
+    } while !rest.isEmpty
+    return frames
+  }
+
   static func data(_ stream: UInt32, _ content: String, endsStream: Bool = false) -> HTTP2Frame {
     HTTP2Frame(.data, flags: endsStream ? HTTP2Frame.endStream : 0, stream: stream, Array(content.utf8))
   }
