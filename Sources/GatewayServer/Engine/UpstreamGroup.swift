@@ -61,6 +61,7 @@ final class UpstreamGroup {
     ejectedCount = servers.count { $0.circuit.isEjected }
     let isJudged = upstream.health != nil || limits.requests != nil || upstream.ejection.ejectedCountMax(of: servers.count) > 0
     only = servers.count == 1 && !isJudged ? servers[0] : nil
+    hasRoom()
     return before.filter { kept[$0.key] !== $0 }
   }
 
@@ -143,7 +144,8 @@ final class UpstreamGroup {
     }, resume)
   }
 
-  /// A request has ended. Whoever waits is called in the next turn, since the buffers of this one are in use.
+  /// A request has ended, or servers have changed. Whoever waits is called in the next turn, since the buffers of this one
+  /// are in use.
   func hasRoom() {
     guard !line.isEmpty, !isCalling else { return }
     isCalling = true
@@ -164,7 +166,10 @@ final class UpstreamGroup {
     ejected?(server.key)
   }
 
+  /// Word of a health check that is no longer made comes too late: nobody would ever take it back.
   func setHealth(of key: ServerKey, _ isHealthy: Bool) {
+    guard upstream.health != nil else { return }
     servers.first { $0.key == key }?.isHealthy = isHealthy
+    if isHealthy { hasRoom() }
   }
 }

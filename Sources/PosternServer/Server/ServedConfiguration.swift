@@ -192,7 +192,7 @@ final class ServedConfiguration: @unchecked Sendable {
     let unknown = next.upstreams.filter { $0.servers.contains { addresses[$0] == nil } }
     let found = await upstreamAddresses.resolve(unknown)
     let origins = Set(next.upstreams.flatMap(\.servers))
-    addresses = addresses.filter { origins.contains($0.key) }.merging(found) { $1 }
+    addresses = addresses.filter { origins.contains($0.key) }.merging(found) { $1.isEmpty ? $0 : $1 }
     contexts = files.contexts(of: next.upstreams)
     configuration = next
 

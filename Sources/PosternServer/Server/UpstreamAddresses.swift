@@ -14,17 +14,22 @@ struct UpstreamAddresses: Sendable {
 
   let workers: WorkerPool
 
-  /// - Returns: no entry for a name that does not resolve now.
+  /// Looks all names up at once: one that takes its time does not keep the others.
+  ///
+  /// - Returns: no addresses, or no entry, for a name that does not resolve now.
   func resolve(_ upstreams: [Upstream]) async -> [Origin: [SocketAddress]] {
-    var found: [Origin: [SocketAddress]] = [:]
-    for origin in Set(upstreams.flatMap(\.servers)) {
-      if let literal = SocketAddress(literal: origin.host, port: origin.port) {
-        found[origin] = [literal]
-      } else if let addresses = try? await workers.run({ SystemResolver().addresses(of: origin.host, port: origin.port) }) {
-        // In an order of their own: name servers turn it round with each answer, which is no change.
-        found[origin] = Array(addresses.sorted { $0.address.lexicographicallyPrecedes($1.address) }.prefix(Self.countMax))
-      }
+    await withTaskGroup(of: (Origin, [SocketAddress]?).self) { group in
+      for origin in Set(upstreams.flatMap(\.servers)) { group.addTask { (origin, await addresses(of: origin)) } }
+      var found: [Origin: [SocketAddress]] = [:]
+      for await (origin, addresses) in group { found[origin] = addresses }
+      return found
     }
-    return found
+  }
+
+  /// In an order of their own: name servers turn it round with each answer, which is no change.
+  private func addresses(of origin: Origin) async -> [SocketAddress]? {
+    if let literal = SocketAddress(literal: origin.host, port: origin.port) { return [literal] }
+    let found = try? await workers.run { SystemResolver().addresses(of: origin.host, port: origin.port) }
+    return found.map { Array($0.sorted { $0.address.lexicographicallyPrecedes($1.address) }.prefix(Self.countMax)) }
   }
 }

@@ -108,6 +108,21 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     #expect(answers.filter { $0 == "503 0" }.count == (namesTime ? 5 : 0))
   }
 
+  @Test("RFC 9209 §2.3: who does not answer in time is not asked again, nor is another: the request may be at work")
+  func timeOut() throws {
+    let release = Semaphore()
+    let fleet = try Fleet(2) { _ in
+      release.wait()
+      return .none
+    }
+    defer { fleet.stop() }
+    let gateway = try Gateway.balancing(fleet.addresses) { $0.timeouts.responseHead = .milliseconds(1) }
+    let answer = try gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    #expect(answer.hasPrefix("HTTP/1.1 504 ") && answer.contains("Proxy-Status: postern; error=http_response_timeout\r\n"))
+    #expect(fleet.requests.reduce(0, +) == 1)
+    for _ in 0..<2 { release.signal() }
+  }
+
   @Test("in a total outage the servers get the requests and the budget's share of them, no more")
   func outage() throws {
     let fleet = try Fleet(2) { _ in .none }
@@ -215,7 +230,10 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     defer { fleet.stop() }
     let gateway = try Gateway.balancing(fleet.addresses)
     let snapshots = try [[0, 1], [1, 2], [2, 0], [0, 1, 2]].map { numbers in
-      try Gateway.balanced(numbers.map { fleet.addresses[$0] }) { $0.timeouts.idle = .seconds(numbers.count) }
+      try Gateway.balanced(numbers.map { fleet.addresses[$0] }) { upstream in
+        upstream.timeouts.idle = .seconds(numbers.count)
+        upstream.health = HealthCheck(path: "/")
+      }
     }
     let done = Semaphore()
     let answers = Mutex<[String]>([])
@@ -229,7 +247,9 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     for number in 0..<200 {
       gateway.onEngine { engine in
         engine.apply(snapshots[number % snapshots.count])
-        for server in engine.upstreamServers { engine.setHealth(of: server.key, server.key.address != fleet.addresses[number % 3]) }
+        for server in engine.upstreamServers {
+          engine.setHealth(of: server.key, server.key.address != fleet.addresses[number % 3])
+        }
       }
     }
     for _ in 0..<4 { done.wait() }

@@ -66,6 +66,19 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     #expect(gateway.server(fleet.addresses[0]) { $0.underWay } == 0)
   }
 
+  @Test("another configuration with room lets those go on who wait")
+  func moreRoom() throws {
+    let release = Semaphore()
+    let (gateway, fleet) = try Self.gateway(release, pending: 3)
+    defer { fleet.stop() }
+    let clients = try (0..<3).map { _ in try Self.begin(gateway) }
+    waitUntil { gateway.onEngine { $0.upstreamGroups["up"]?.waitingCount } == 2 }
+    try gateway.serve(fleet.addresses)
+    waitUntil { fleet.requests == [3] }
+    for _ in clients { release.signal() }
+    for client in clients { #expect(client.readAll().hasPrefix("HTTP/1.1 200 ")) }
+  }
+
   @Test("who has waited too long is answered 503, and who has gone meanwhile takes nobody's place")
   func impatient() throws {
     let release = Semaphore()
