@@ -6,7 +6,8 @@ struct ServeCommand: AsyncParsableCommand {
     commandName: "serve", abstract: "Run the servers.",
     discussion: """
       Migrates the database, then serves. Ready when GET /readyz on the admin address answers 200. SIGTERM or Ctrl-C ends \
-      it: readiness fails first, requests under way end, then it stops. SIGHUP, or a change of the configuration file, \
+      it: readiness fails first, requests under way end, then it stops; a second one does not wait for load balancers \
+      to notice. SIGHUP, or a change of the configuration file, \
       makes it read the file again; one with mistakes changes nothing. Logs one JSON object a line to standard error; \
       POSTERN_LOG is trace, debug, info, warning or error.
       """)

@@ -128,6 +128,12 @@ final class Deployment: @unchecked Sendable {
     throw Failure(description: "the CloudVault demo did not start")
   }
 
+  func stopCloudVault() {
+    cloudVault?.terminate()
+    cloudVault?.waitUntilExit()
+    cloudVault = nil
+  }
+
   private static func configuration(cloudVaultPort: Int, connectable: Int, grant: String?, extra: String) throws -> String {
     let more = grant.map { ", \"\($0)\"" } ?? ""
     return """

@@ -1,0 +1,53 @@
+import Foundation
+import Testing
+
+/// A process in front of servers that come and go.
+extension SystemTests {
+  @Test("A dead server beside a live one costs no request; with all dead the answer is 503 at once, until one is back")
+  func deadServers() throws {
+    let deployment = try Deployment(processes: 0)
+    try deployment.startCloudVault()
+    let live = "http://127.0.0.1:\(deployment.cloudVaultPort)"
+    let dead = "http://127.0.0.1:\(try freePort())"
+    let file = deployment.folder.appendingPathComponent("postern.yaml")
+    let text = try String(contentsOf: file, encoding: .utf8)
+    let servers = """
+            servers: ["\(dead)", "\(live)"]
+            health: { path: /healthz, every: 500ms, timeout: 10s, healthy_after: 1, unhealthy_after: 2 }
+      """
+    try text.replacingOccurrences(of: "  cloudvault:\n    servers: [\"\(live)\"]", with: "  cloudvault:\n\(servers)")
+      .write(to: file, atomically: true, encoding: .utf8)
+    let process = try deployment.launch()
+    try process.waitUntilReady()
+    let answer = try HTTPClient.post(
+      port: process.port, "/oauth/token", form: [("grant_type", "client_credentials")],
+      fields: Deployment.basic("nightly-report", deployment.serviceSecret))
+    let token = try #require(answer.json["access_token"] as? String)
+
+    for _ in 0..<40 { #expect(try deployment.proxied(token, port: process.port) == 200) }
+    func isHealthy(_ server: String) throws -> Bool {
+      let metrics = try HTTPClient.get(port: process.adminPort, "/metrics").text
+      let line = metrics.split(separator: "\n").first { $0.hasPrefix("postern_upstream_server_healthy{upstream=\"cloudvault\",server=\"\(server)\"") }
+      return try #require(line).hasSuffix(" 1")
+    }
+    func wait(_ condition: () throws -> Bool) throws {
+      let deadline = Date().addingTimeInterval(20)
+      while try !condition(), Date() < deadline { usleep(20_000) }
+      #expect(try condition())
+    }
+    try wait { try !isHealthy(dead) }
+    #expect(try isHealthy(live))
+
+    deployment.stopCloudVault()
+    try wait { try !isHealthy(live) }
+    let refused = try HTTPClient.get(port: process.port, "/plain/healthz", fields: ["Authorization": "Bearer \(token)"])
+    #expect(refused.status == 503 && refused.field("Retry-After") == "1")
+    #expect(refused.field("Proxy-Status") == "postern; error=destination_unavailable")
+    #expect(refused.field("X-Request-Id") != nil && !refused.text.contains("127.0.0.1"))
+
+    try deployment.startCloudVault()
+    try wait { try isHealthy(live) }
+    for _ in 0..<10 { #expect(try deployment.proxied(token, port: process.port) == 200) }
+    #expect(process.logText.contains("a server fails its health checks") && process.logText.contains("a server is well again"))
+  }
+}
