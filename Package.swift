@@ -91,7 +91,8 @@ let package = Package(
     .testTarget(
       name: "CustomGrantTests", dependencies: ["Cryptography", "CustomGrant", "Grants", "JSON", "OAuthCore", "PosternTesting"]),
     .testTarget(name: "BrokerTests", dependencies: ["Broker", "Cryptography", "JSON", "OAuthCore", "PosternTesting"]),
-    .testTarget(name: "ReverseProxyTests", dependencies: ["Broker", "Cryptography", "HTTPWire", "OAuthCore", "ReverseProxy"]),
+    .testTarget(
+      name: "ReverseProxyTests", dependencies: ["Broker", "Cryptography", "HTTPWire", "JSON", "OAuthCore", "ReverseProxy"]),
     .testTarget(name: "LocalPostgresTests", dependencies: ["LocalPostgres"]),
     .testTarget(name: "PostgresClientTests", dependencies: ["EventLoop", "LocalPostgres", "PostgresClient", logging]),
     .testTarget(

@@ -241,8 +241,6 @@ struct ConfigurationFaultTests {
     ("kind: client_credentials, provider: vault", "kind: token_exchange, provider: vault",
      "36:25: routes[0].credential.kind: token_exchange is not available in this version"),
     ("upstream: api", "upstream: api\n    mcp: true", "38:10: mcp is not available in this version"),
-    ("upstream: api", "upstream: api\n    accept:\n      - self\n      - { jwt: https://idp.example }",
-     "40:9: only \"self\" can be accepted: foreign issuers are not available in this version"),
   ]
 
   @Test(

@@ -135,14 +135,17 @@ struct ConfigurationTests {
     let example = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appending(path: "deploy/postern.example.yaml")
     var environment = ["POSTERN_DATABASE_URL": "postgresql://postern@db/postern", "ALICE_SCRYPT": Fixture.hash]
-    for name in ["PRINTMYPICS_SECRET", "REPORT_SECRET", "CLOUDVAULT_SECRET", "CALENDAR_SECRET", "REPORTS_KEY", "LEGACY_PASSWORD"] {
+    for name in [
+      "PRINTMYPICS_SECRET", "REPORT_SECRET", "CLOUDVAULT_SECRET", "CALENDAR_SECRET", "REPORTS_KEY", "LEGACY_PASSWORD",
+      "INTROSPECTION_SECRET",
+    ] {
       environment[name] = "0123456789abcdef-\(name)"
     }
     let text = try Data(contentsOf: example)
     let configuration = try Configuration.load(path: example.path, environment: environment) { path in
       path == example.path ? Array(text) : Array(try #require(Fixture.files["/secrets/k1"]).utf8)
     }
-    #expect(configuration.routes.routes.map(\.name) == ["photos", "calendar", "reports", "legacy", "status"])
+    #expect(configuration.routes.routes.map(\.name) == ["photos", "calendar", "reports", "legacy", "partners", "status"])
     #expect(configuration.clients.map(\.id.rawValue) == ["printmypics", "printmypics-desktop", "nightly-report"])
   }
 }

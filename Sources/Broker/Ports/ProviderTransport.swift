@@ -42,13 +42,18 @@ public struct ProviderResponse: Sendable {
   public var contentType: String?
   /// `Retry-After` as sent. Source: RFC 9110 §10.2.3.
   public var retryAfter: String?
+  /// `Cache-Control` as sent. Source: RFC 9111 §5.2.
+  public var cacheControl: String?
   /// May hold tokens.
   public var body: Secret
 
-  public init(status: Int, contentType: String? = nil, retryAfter: String? = nil, body: Secret) {
+  public init(
+    status: Int, contentType: String? = nil, retryAfter: String? = nil, cacheControl: String? = nil, body: Secret
+  ) {
     self.status = status
     self.contentType = contentType
     self.retryAfter = retryAfter
+    self.cacheControl = cacheControl
     self.body = body
   }
 }

@@ -54,7 +54,7 @@ public struct Provider: Sendable, Equatable {
 }
 
 /// What Postern is to a provider. Source: RFC 6749 §2.3.1.
-public struct ProviderClient: Sendable, Equatable {
+public struct ProviderClient: Sendable, Hashable {
   public enum Authentication: String, Sendable, CaseIterable {
     case basic = "client_secret_basic"
     case post = "client_secret_post"

@@ -57,21 +57,30 @@ extension Provider {
   func authenticatedRequest(
     to url: EndpointURL, _ parameters: [(name: String, value: String)], deadline: Duration
   ) -> ProviderRequest {
-    var form = parameters
-    var authorization: Secret?
-    switch client.authentication {
-    case .basic: authorization = client.basicAuthorization
-    case .post: form += [("client_id", client.id), ("client_secret", client.secret.exposedText)]
-    }
-    return ProviderRequest(
-      url: url, authorization: authorization, form: Secret(PercentEncoding.form(form)), allowHTTP: allowHTTP,
-      allowPrivateAddresses: allowPrivateAddresses, deadline: deadline)
+    var request = client.authenticatedRequest(to: url, parameters, deadline: deadline)
+    request.allowHTTP = allowHTTP
+    request.allowPrivateAddresses = allowPrivateAddresses
+    return request
   }
 }
 
 extension ProviderClient {
+  /// A form by which this client authenticates itself. Source: RFC 6749 §2.3.1.
+  public func authenticatedRequest(
+    to url: EndpointURL, _ parameters: [(name: String, value: String)], deadline: Duration
+  ) -> ProviderRequest {
+    var form = parameters
+    var authorization: Secret?
+    switch authentication {
+    case .basic: authorization = basicAuthorization
+    case .post: form += [("client_id", id), ("client_secret", secret.exposedText)]
+    }
+    return ProviderRequest(
+      url: url, authorization: authorization, form: Secret(PercentEncoding.form(form)), deadline: deadline)
+  }
+
   /// Identifier and secret are form-encoded before they are joined. Source: RFC 6749 §2.3.1.
-  fileprivate var basicAuthorization: Secret {
+  private var basicAuthorization: Secret {
     let pair = PercentEncoding.encode(id) + ":" + PercentEncoding.encode(secret.exposedText)
     return Secret("Basic " + Base64.encode(Array(pair.utf8)))
   }

@@ -14,7 +14,7 @@ extension YAMLValue {
     return declarations
   }
 
-  fileprivate var providerClient: ProviderClient? {
+  var providerClient: ProviderClient? {
     section { section in
       let id = section.required("id") { $0.text }
       let secret = section.required("secret") { $0.secret }
@@ -28,7 +28,7 @@ extension YAMLValue {
     }
   }
 
-  fileprivate var endpointURL: EndpointURL? {
+  var endpointURL: EndpointURL? {
     guard let text else { return nil }
     return EndpointURL(text) ?? fault("\(path) must be an absolute http or https URL, not \"\(text)\"")
   }

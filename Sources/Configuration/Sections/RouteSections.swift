@@ -12,6 +12,7 @@ extension YAMLValue {
       return route
     }
     guard let routes else { return nil }
+    for conflict in routes.trustConflicts { places[conflict.index].fault("\(places[conflict.index].path): \(conflict.description)") }
     do {
       _ = try RouteTable(routes)
       return routes
@@ -143,6 +144,12 @@ extension Section {
     let streams = optional("streams", default: StreamRules()) { $0.section { $0.streams(of: access) } }
     if case .connection = credential, access?.isAnonymous == true {
       member("credential")?.fault("\(value.path): an anonymous route has no subject whose connection it could use")
+    }
+    if case .connection = credential, let accepts, !accepts.contains(.own) {
+      member("credential")?.fault("\(value.path): callers of other issuers have connected nothing; accept self, too")
+    }
+    if let accepts, access?.isAnonymous == true, accepts != [.own] {
+      member("accept")?.fault("\(value.path): an anonymous route asks for no token, so it takes nobody's")
     }
     guard let name, let match, let access, accepts != nil, let upstreamValue, let credential, let rewrite,
       let encodedSlash, let limits, let streams, hasCrossOrigin == (crossOrigin != nil)

@@ -34,20 +34,17 @@ struct JWS: Sendable {
   ///
   /// - Throws: `JWSError`, by the first check that fails: form, algorithm, `crit`, key, signature.
   static func verify(_ compact: String, with keys: VerificationKeySet) throws(JWSError) -> JWS {
-    let parsed = try UnverifiedJWS(Array(compact.utf8))
-    let header = parsed.header
-    let candidates = keys.candidates(id: header.keyID, algorithm: header.algorithm)
-    guard !candidates.isEmpty else { throw .unknownKey(id: header.keyID) }
-    guard candidates.contains(where: { $0.verifies(parsed.signature, of: parsed.signingInput) }) else {
-      throw .badSignature
-    }
+    let parsed = try CompactJWS(Array(compact.utf8))
+    let header = try parsed.header
+    _ = try parsed.verify(header, with: keys)
     return JWS(header: header, payload: parsed.payload)
   }
 }
 
 /// A compact JWS taken apart; nothing in it may be believed.
-struct UnverifiedJWS {
-  let header: JWS.Header
+struct CompactJWS: Sendable {
+  /// Of the protected header, as written.
+  let headerMembers: JSONObject
   let payload: [UInt8]
   let signature: [UInt8]
   /// ASCII(BASE64URL(header) ‖ '.' ‖ BASE64URL(payload)). Source: RFC 7515 §5.2 step 8.
@@ -61,10 +58,27 @@ struct UnverifiedJWS {
       let signature = Base64URL.decode(parts[2]),
       let members = try? JSON(parsing: header).object
     else { throw .malformed }
-    self.header = try JWS.Header(members)
+    headerMembers = members
     self.payload = payload
     self.signature = signature
     signingInput = Array(compact[..<parts[1].endIndex])
+  }
+
+  var header: JWS.Header {
+    get throws(JWSError) { try JWS.Header(headerMembers) }
+  }
+
+  /// Keys that are tried for one signature. A header without `kid` leaves the choice open, and each try costs time.
+  static let keysTriedMax = 4
+
+  /// - Returns: the key that made the signature.
+  func verify(_ header: JWS.Header, with keys: VerificationKeySet) throws(JWSError) -> VerificationKey {
+    let candidates = keys.candidates(id: header.keyID, algorithm: header.algorithm)
+    guard !candidates.isEmpty else { throw .unknownKey(id: header.keyID) }
+    guard let key = candidates.prefix(Self.keysTriedMax).first(where: { $0.verifies(signature, of: signingInput) }) else {
+      throw .badSignature
+    }
+    return key
   }
 }
 

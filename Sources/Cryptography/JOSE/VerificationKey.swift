@@ -4,6 +4,8 @@ import COpenSSL
 final class VerificationKey: Sendable {
   let id: String?
   let algorithm: SignatureAlgorithm
+  /// Source: RFC 7638.
+  let thumbprint: Digest256
   private let handle: KeyHandle
 
   /// - Throws: `JWKError` for a point off the curve or an unacceptable RSA key.
@@ -11,6 +13,7 @@ final class VerificationKey: Sendable {
     handle = try KeyHandle(jwk, withPrivateKey: false)
     id = jwk.id
     algorithm = jwk.algorithm
+    thumbprint = jwk.thumbprint
   }
 
   /// - Parameter signature: as JOSE writes it; any bytes.
@@ -37,6 +40,11 @@ public struct VerificationKeySet: Sendable {
   public init(_ set: JWKSet) {
     keys = set.keys.compactMap { try? VerificationKey($0) }
   }
+
+  /// What the keys are called by, whatever their `kid`. Source: RFC 7638.
+  public var thumbprints: Set<Digest256> { Set(keys.map(\.thumbprint)) }
+
+  public var isEmpty: Bool { keys.isEmpty }
 
   /// Keys that may have made a signature: those of the algorithm, and of the id when the header names one.
   func candidates(id: String?, algorithm: SignatureAlgorithm) -> [VerificationKey] {

@@ -19,6 +19,7 @@ final class CurlExchange {
   private var isHeadComplete = false
   private var contentType: String?
   private var retryAfter: String?
+  private var cacheControl: String?
   private var isTooLarge = false
   private var isAddressRefused = false
 
@@ -50,7 +51,8 @@ final class CurlExchange {
     guard isHeadComplete else { return .failure(.protocolError) }
     return .success(
       ProviderResponse(
-        status: postern_curl_status(easy), contentType: contentType, retryAfter: retryAfter, body: Secret(bytes: body)))
+        status: postern_curl_status(easy), contentType: contentType, retryAfter: retryAfter, cacheControl: cacheControl,
+        body: Secret(bytes: body)))
   }
 
   private func failure(_ code: CURLcode) -> TransportFailure {
@@ -154,12 +156,14 @@ final class CurlExchange {
     let line = String(decoding: bytes, as: UTF8.self)
     isHeadComplete = line == "\r\n" || line == "\n"
     // A final answer after an interim one (1xx) starts anew.
-    if line.hasPrefix("HTTP/") { (contentType, retryAfter) = (nil, nil) }
+    if line.hasPrefix("HTTP/") { (contentType, retryAfter, cacheControl) = (nil, nil, nil) }
     guard let colon = line.firstIndex(of: ":") else { return true }
     let value = line[line.index(after: colon)...].trimmed
     switch line[..<colon].lowercased() {
     case "content-type": contentType = value
     case "retry-after": retryAfter = value
+    // A list (RFC 9110 §5.3).
+    case "cache-control": cacheControl = cacheControl.map { "\($0), \(value)" } ?? value
     default: break
     }
     return true

@@ -73,23 +73,34 @@ extension ClientConnection {
         token = verified
       } else {
         let presented = value.extracting(range)
-        switch engine.verification.lookup(presented, at: now, trustsStored: engine.trustsStored) {
-        case .verified(let known): token = known
-        case .refused: return deny(.invalidToken, route, bytes)
-        case .unknown(let digest):
-          engine.count { $0.tokenMisses += 1 }
-          return park(untilVerified: presented, digest, for: route, bytes)
+        let digest: Digest256
+        switch engine.verification.lookup(presented, at: now, hearsChanges: engine.trustsStored) {
+        case .verified(let known) where known.counts(on: route):
+          engine.count { $0.tokenHits += 1 }
+          return admit(known, on: route, path, bytes, at: now)
+        case .verified(let known): digest = known.digest
+        case .unknown(let unknown): digest = unknown
         }
-        engine.count { $0.tokenHits += 1 }
+        switch find(presented, digest, for: route, bytes) {
+        case .known(let found): token = found
+        case .decided(let used): return used
+        }
       }
-      if case .deny(let denial) = token.decide(route, at: now) { return deny(denial, route, bytes) }
-      if route.limitsCallers, let rate = route.rate, let refusal = overRate(rate, token) { return refuse(refusal, bytes) }
-      exchange.verified = token
-      return inject(route, for: token, path, bytes)
+      return admit(token, on: route, path, bytes, at: now)
     }
   }
 
-  private func deny(_ denial: AccessDenial, _ route: LoopRoute, _ bytes: Span<UInt8>) -> Int {
+  @inline(__always)
+  private func admit(
+    _ token: VerifiedToken, on route: LoopRoute, _ path: Span<UInt8>, _ bytes: Span<UInt8>, at now: Timestamp
+  ) -> Int {
+    if case .deny(let denial) = token.decide(route, at: now) { return deny(denial, route, bytes) }
+    if route.limitsCallers, let rate = route.rate, let refusal = overRate(rate, token) { return refuse(refusal, bytes) }
+    exchange.verified = token
+    return inject(route, for: token, path, bytes)
+  }
+
+  func deny(_ denial: AccessDenial, _ route: LoopRoute, _ bytes: Span<UInt8>) -> Int {
     refuse(.accessDenied(denial, route.route.access), bytes)
   }
 
@@ -146,28 +157,6 @@ extension ClientConnection {
   /// A request that has to wait so often is caught between changes that undo each other.
   private static let parkCountMax = 4
 
-  private func park(
-    untilVerified token: Span<UInt8>, _ digest: Digest256, for route: LoopRoute, _ bytes: Span<UInt8>
-  ) -> Int {
-    guard let ticket = park() else { return refuse(.verificationUnavailable, bytes) }
-    let engine = engine
-    let mustStart = engine.verification.wait(for: digest) { [self] outcome in
-      switch outcome {
-      case .verified(let token): resume(ticket) { $0.verified = token }
-      case .refused: resume(ticket) { $0.failure = .accessDenied(.invalidToken, route.route.access) }
-      case .unavailable: resume(ticket) { $0.failure = .verificationUnavailable }
-      }
-    }
-    guard let mustStart else { return refuse(.overloaded, bytes) }
-    if mustStart {
-      let token = token.withUnsafeBytes { Array($0) }
-      engine.loop.task {
-        await engine.verification.run(digest, token: token, with: engine.verifier) { engine.wallNow }
-      }
-    }
-    return 0
-  }
-
   /// - Parameter connectURL: for the answer when a user has to connect first.
   private func park(
     untilObtained provider: ProviderCredential, connectURL: String = "", _ bytes: Span<UInt8>
@@ -205,7 +194,7 @@ extension ClientConnection {
     return 0
   }
 
-  private func park() -> UInt64? {
+  func park() -> UInt64? {
     exchange.parkCount += 1
     guard exchange.parkCount <= ClientConnection.parkCountMax else { return nil }
     ticket &+= 1
@@ -214,7 +203,7 @@ extension ClientConnection {
     return ticket
   }
 
-  private func resume(_ ticket: UInt64, _ note: (Exchange) -> Void) {
+  func resume(_ ticket: UInt64, _ note: (Exchange) -> Void) {
     engine.loop.assertInLoop()
     guard phase == .parked, self.ticket == ticket else { return }
     note(exchange)

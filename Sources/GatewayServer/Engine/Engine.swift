@@ -32,15 +32,18 @@ public final class Engine: @unchecked Sendable {
     public var freshness: any Freshness
     public var credentials: any CredentialSource
     public var connections: any ConnectionSource
+    /// nil: no route takes tokens of others.
+    public var foreign: ForeignSources?
 
     public init(
       verifier: any TokenVerifier, freshness: any Freshness, credentials: any CredentialSource,
-      connections: any ConnectionSource = NoConnections()
+      connections: any ConnectionSource = NoConnections(), foreign: ForeignSources? = nil
     ) {
       self.verifier = verifier
       self.freshness = freshness
       self.credentials = credentials
       self.connections = connections
+      self.foreign = foreign
     }
   }
 
@@ -52,6 +55,7 @@ public final class Engine: @unchecked Sendable {
   private var freshnessSeen: (at: Int64, isFresh: Bool) = (.min, false)
   private let credentials: any CredentialSource
   private let connectionSource: any ConnectionSource
+  private let foreign: ForeignSources?
   private(set) var endpoints: EndpointTable
   private(set) var trustedProxies: TrustedProxies
   let via: ViaField
@@ -119,6 +123,7 @@ public final class Engine: @unchecked Sendable {
     freshness = ports.freshness
     credentials = ports.credentials
     connectionSource = ports.connections
+    foreign = ports.foreign
     self.endpoints = endpoints
     self.tlsFailed = tlsFailed
     self.trustedProxies = TrustedProxies(trustedProxies)
@@ -169,15 +174,22 @@ public final class Engine: @unchecked Sendable {
       waits = EngineWaits(limits)
     }
     upstreamGroups = groups
+    let dispatch = foreign.map { TokenDispatch(ownIssuer: $0.ownIssuer, routes: snapshot.routes.routes) }
     routes = LoopRoutes(
       table: snapshot.routes,
       routes: snapshot.routes.routes.map { route in
         routeSerial += 1
         guard let group = groups[route.upstream] else { preconditionFailure("a snapshot has every upstream") }
         return LoopRoute(route, serial: routeSerial, group: group, credential: credential(of: route),
-          rates: snapshot.rates.table(for: route))
+          rates: snapshot.rates.table(for: route), foreign: gate(of: route, dispatch))
       })
     for server in gone { server.retire() }
+  }
+
+  private func gate(of route: Route, _ dispatch: TokenDispatch?) -> ForeignGate? {
+    guard route.access.takesForeignTokens else { return nil }
+    guard let foreign, let dispatch else { preconditionFailure("route \(route.name) takes tokens that nobody can verify") }
+    return ForeignGate(route.access, dispatch, foreign)
   }
 
   private func credential(of route: Route) -> LoopCredential {

@@ -22,9 +22,14 @@ final class LoopRoute {
   let limitsCallers: Bool
   let rate: RouteRate?
   let allowsWebSocket: Bool
+  /// nil: only Postern's own tokens are taken.
+  let foreign: ForeignGate?
 
   /// - Parameter rates: nil: the route has none.
-  init(_ route: Route, serial: UInt64, group: UpstreamGroup, credential: LoopCredential, rates: RateTable?) {
+  init(
+    _ route: Route, serial: UInt64, group: UpstreamGroup, credential: LoopCredential, rates: RateTable?,
+    foreign: ForeignGate? = nil
+  ) {
     self.route = route
     self.serial = serial
     self.group = group
@@ -40,6 +45,7 @@ final class LoopRoute {
     limitsAddresses = rates?.rule.key == .address
     limitsCallers = rates != nil && !limitsAddresses
     allowsWebSocket = route.streams.allowsWebSocket
+    self.foreign = foreign
   }
 }
 

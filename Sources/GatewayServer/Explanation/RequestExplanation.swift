@@ -33,14 +33,16 @@ public struct RequestExplanation: Sendable {
   /// What is known of a presented token.
   public enum TokenFinding: Sendable {
     case unasked
-    /// nil: no good token.
+    /// What Postern's own verifier says; nil: no good token.
     case found(TokenFacts?)
+    /// What another than Postern says, or why nobody was asked.
+    case foreign(ForeignSources.Finding)
   }
 
   public enum Progress: Sendable {
     case complete(RequestExplanation)
-    /// Somebody has to say what this token stands for; then explain again with the answer.
-    case needsFacts(of: [UInt8])
+    /// Somebody has to say what this token, presented on such a route, stands for; then explain again with the answer.
+    case needsFacts(of: [UInt8], on: AccessPolicy)
   }
 
   /// What a request meets: a part of the configuration.
@@ -68,13 +70,14 @@ public struct RequestExplanation: Sendable {
     do throws(Pause) {
       try explanation.walk(head, gateway, token, now)
     } catch {
-      return .needsFacts(of: error.token)
+      return .needsFacts(of: error.token, on: error.access)
     }
     return .complete(explanation)
   }
 
   private struct Pause: Error {
     let token: [UInt8]
+    let access: AccessPolicy
   }
 
   mutating func note(_ name: String, _ verdict: String) { steps.append(Step(name: name, verdict: verdict)) }
@@ -181,14 +184,31 @@ public struct RequestExplanation: Sendable {
       return false
     }
     note("bearer", "one token, in the Authorization field")
-    guard case .found(let facts) = token else { throw Pause(token: Array(value[range])) }
-    guard let facts else {
+    let facts: TokenFacts
+    var source = TokenSource.own
+    switch token {
+    case .unasked, .foreign(.own): throw Pause(token: Array(value[range]), access: access)
+    case .found(let found?): facts = found
+    case .found(nil):
+      if access.takesForeignTokens { note("verifier", "\(source)") }
       refuse("token", .accessDenied(.invalidToken, access))
       return false
+    case .foreign(.vouched(let vouched)): (facts, source) = (vouched.facts, vouched.source)
+    case .foreign(.refused(let refusal)):
+      note("verifier", "\(Self.list(access.accepts.map(\.description)))")
+      note("reason", "\(refusal)")
+      refuse("token", .accessDenied(.invalidToken, access))
+      return false
+    case .foreign(.unavailable(let reason)):
+      note("reason", reason)
+      refuse("token", .verificationUnavailable)
+      return false
     }
+    if access.takesForeignTokens { note("verifier", "\(source)") }
     note("token", "of client \(facts.client) for subject \(facts.subject)")
-    let decision = access.decide(facts.authorization, expiresAt: facts.expiresAt, at: now)
-    if let audience = access.audience {
+    let decision = access.decide(facts.authorization, from: source, expiresAt: facts.expiresAt, at: now)
+    let audiences = access.accepts.filter { $0.source == source }.compactMap { $0.audience ?? access.audience }
+    if let audience = audiences.first(where: facts.audience.contains) ?? audiences.first {
       let isNamed = facts.audience.contains(audience)
       note("audience", "\(audience): \(isNamed ? "the token names it" : "the token names \(Self.list(facts.audience))")")
     }

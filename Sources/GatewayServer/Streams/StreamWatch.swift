@@ -77,7 +77,8 @@ final class StreamWatch: @unchecked Sendable {
     engine.loop.assertInLoop()
     for client in engine.clients {
       guard let token = watched(client) else { continue }
-      doubt(token)
+      // Nothing that Postern's instances tell each other is about a token of somebody else.
+      if !token.isForeign { doubt(token) }
       if let claim = connection(of: client, token) { doubt(claim, facts: nil) }
     }
     confirm()
@@ -237,7 +238,7 @@ extension Change {
   /// Whether it leaves no doubt.
   fileprivate var isRevocation: Bool {
     switch self {
-    case .accessTokenRevoked, .familyRevoked: true
+    case .accessTokenRevoked, .familyRevoked, .foreignKeyWithdrawn: true
     case .clientChanged, .accountChanged, .signingKeysChanged, .credentialChanged, .connectionChanged: false
     }
   }

@@ -16,16 +16,4 @@ public protocol TokenVerifier: Sendable {
   func confirm(_ facts: TokenFacts) async throws(StoreFailure) -> TokenFacts?
 }
 
-/// Tells whether revocations still reach this process in time. Read on every loop, so it must be cheap and not block.
-public protocol Freshness: Sendable {
-  /// False when a remembered answer could be older than `max_staleness`.
-  var isFresh: Bool { get }
-}
-
-/// For what hears of every change at once, such as a single process in a test.
-public struct AlwaysFresh: Freshness {
-  public init() {}
-  public var isFresh: Bool { true }
-}
-
 extension AccessTokenVerifier: TokenVerifier {}

@@ -2,6 +2,15 @@ import Cryptography
 import OAuthCore
 import ReverseProxy
 
+/// A token and whom it is asked about: what one says of it is not what another does.
+struct Inquiry: Hashable {
+  let digest: Digest256
+  let source: TokenSource
+
+  // The digest is hash enough.
+  func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+}
+
 /// What one loop remembers of tokens. Keyed by SHA-256 of the presented bytes, so no token is kept.
 ///
 /// Bounded; what was not used since the hand last passed makes room first. A token that is not remembered is verified
@@ -9,8 +18,6 @@ import ReverseProxy
 final class VerificationCache {
   enum Lookup {
     case verified(VerifiedToken)
-    /// Asked for a moment ago and refused.
-    case refused
     case unknown(Digest256)
   }
 
@@ -32,9 +39,11 @@ final class VerificationCache {
   @exclusivity(unchecked) private var positions: [Digest256: Int] = [:]
   @exclusivity(unchecked) private var entries: [VerifiedToken] = []
   private var hand = 0
-  private var refused: [Digest256: Timestamp] = [:]
+  private var refused: [Inquiry: Timestamp] = [:]
 
-  private var waiters: [Digest256: [Waiter]] = [:]
+  private var waiters: [Inquiry: [Waiter]] = [:]
+  /// Of `waiters`, those who wait for strangers.
+  private var foreignCount = 0
   /// Changes that came while verifications were under way: their answers may be older than the change.
   private var recentChanges: [Change] = []
   private var forgotEverything = 0
@@ -48,48 +57,57 @@ final class VerificationCache {
 
   var count: Int { entries.count }
 
-  /// - Parameter trustsStored: whether remembered facts of opaque tokens may be used; false while revocations may not
-  ///   reach this process.
-  func lookup(_ token: Span<UInt8>, at now: Timestamp, trustsStored: Bool) -> Lookup {
+  /// - Parameter hearsChanges: false while revocations may not reach this process in time.
+  func lookup(_ token: Span<UInt8>, at now: Timestamp, hearsChanges: Bool) -> Lookup {
     let digest = token.withUnsafeBytes { SHA256.digest($0) }
     if let position = positions[digest] {
       let entry = entries[position]
-      if trustsStored || !entry.isStored {
+      if now < (hearsChanges ? entry.believedUntil : entry.believedAloneUntil) {
         entry.wasUsed = true
         return .verified(entry)
       }
     }
-    if let until = refused[digest], now < until { return .refused }
     return .unknown(digest)
   }
 
-  /// Waits for the verification of a token.
+  /// Whether the token was asked for a moment ago and refused.
+  func isRefused(_ inquiry: Inquiry, at now: Timestamp) -> Bool {
+    if let until = refused[inquiry], now < until { true } else { false }
+  }
+
+  /// Waits for the verification of a token. Strangers may take their time for half of those who may wait, so that the
+  /// others have their tokens verified whatever becomes of them.
   ///
   /// - Returns: whether the caller is to start it (`run`), whether it only waits, or nil when too many wait already.
-  func wait(for digest: Digest256, _ waiter: @escaping Waiter) -> Bool? {
-    if waiters[digest] != nil {
-      waiters[digest]?.append(waiter)
+  func wait(for inquiry: Inquiry, _ waiter: @escaping Waiter) -> Bool? {
+    if waiters[inquiry] != nil {
+      waiters[inquiry]?.append(waiter)
       return false
     }
-    guard waiters.count < pendingMax else { return nil }
-    waiters[digest] = [waiter]
+    let isForeign = inquiry.source.isForeign
+    guard waiters.count < pendingMax, !isForeign || foreignCount < max(1, pendingMax / 2) else { return nil }
+    if isForeign { foreignCount += 1 }
+    waiters[inquiry] = [waiter]
     return true
   }
 
   /// Verifies a token, remembers the answer and tells those who wait. Runs on the loop.
-  func run(_ digest: Digest256, token: [UInt8], with verifier: any TokenVerifier, clock: () -> Timestamp) async {
-    let isStored = token.starts(with: VerificationCache.opaquePrefix)
+  ///
+  /// - Parameter ask: nil when nobody vouches for the token.
+  func run(
+    _ inquiry: Inquiry, clock: () -> Timestamp, asking ask: () async throws(StoreFailure) -> VouchedToken?
+  ) async {
     var outcome = Outcome.unavailable
     // An answer that a change overtook is asked for again; if changes keep coming, nothing can be said.
     for _ in 0..<3 {
       let changesBefore = recentChanges.count
       let forgottenBefore = forgotEverything
       do throws(StoreFailure) {
-        guard let facts = try await verifier.verify(token) else {
+        guard let vouched = try await ask() else {
           outcome = .refused
           break
         }
-        let entry = VerifiedToken(facts, digest: digest, isStored: isStored)
+        let entry = VerifiedToken(vouched, digest: inquiry.digest)
         let overtaken = forgottenBefore != forgotEverything
           || recentChanges.dropFirst(changesBefore).contains { entry.isTouched(by: $0) }
         if overtaken { continue }
@@ -101,16 +119,14 @@ final class VerificationCache {
     }
     switch outcome {
     case .verified(let entry): insert(entry)
-    case .refused: refuse(digest, at: clock())
+    case .refused: refuse(inquiry, at: clock())
     case .unavailable: break
     }
-    let waiting = waiters.removeValue(forKey: digest) ?? []
+    let waiting = waiters.removeValue(forKey: inquiry) ?? []
+    if inquiry.source.isForeign { foreignCount -= 1 }
     if waiters.isEmpty { recentChanges.removeAll() }
     for waiter in waiting { waiter(outcome) }
   }
-
-  /// `pat_`: facts of such tokens come from the store, those of a JWT from the token itself.
-  private static let opaquePrefix = Array("\(HandleKind.accessToken.rawValue)_".utf8)
 
   // MARK: Forgetting
 
@@ -155,8 +171,8 @@ final class VerificationCache {
 
   // MARK: Remembering
 
-  private func insert(_ entry: VerifiedToken) {
-    refused[entry.digest] = nil
+  func insert(_ entry: VerifiedToken) {
+    refused[Inquiry(digest: entry.digest, source: entry.source)] = nil
     if let position = positions[entry.digest] {
       entries[position] = entry
       return
@@ -176,14 +192,14 @@ final class VerificationCache {
     hand = (hand + 1) % entries.count
   }
 
-  private func refuse(_ digest: Digest256, at now: Timestamp) {
-    if let position = positions[digest] { remove(at: position) }
+  func refuse(_ inquiry: Inquiry, at now: Timestamp) {
+    if let position = positions[inquiry.digest], entries[position].source == inquiry.source { remove(at: position) }
     if refused.count >= refusedCapacity {
       refused = refused.filter { now < $0.value }
       // A flood of different strings: forget them all rather than search for the oldest.
       if refused.count >= refusedCapacity { refused.removeAll() }
     }
-    refused[digest] = now + refusedLifetime
+    refused[inquiry] = now + refusedLifetime
   }
 }
 
@@ -191,29 +207,39 @@ final class VerificationCache {
 final class VerifiedToken {
   let facts: TokenFacts
   let digest: Digest256
-  /// Whether the facts came from the store rather than from the token itself.
-  let isStored: Bool
+  /// Who vouches for the facts.
+  let source: TokenSource
+  let isForeign: Bool
+  /// See `VouchedToken`.
+  let believedUntil: Timestamp
+  let believedAloneUntil: Timestamp
   /// The changes that end it.
   let changes: [Change]
   var wasUsed = false
   /// `LoopRoute.serial` of the route that last allowed it.
   private var allowedRoute: UInt64 = 0
 
-  init(_ facts: TokenFacts, digest: Digest256, isStored: Bool) {
-    self.facts = facts
+  init(_ vouched: VouchedToken, digest: Digest256) {
+    facts = vouched.facts
     self.digest = digest
-    self.isStored = isStored
-    changes = [
-      .accessTokenRevoked(facts.locator), .clientChanged(facts.client), .accountChanged(facts.subject), .signingKeysChanged,
-    ] + (facts.family.map { [.familyRevoked($0)] } ?? [])
+    source = vouched.source
+    isForeign = vouched.source.isForeign
+    believedUntil = vouched.believedUntil
+    believedAloneUntil = vouched.believedAloneUntil
+    changes = vouched.endedBy
   }
 
   func isTouched(by change: Change) -> Bool { changes.contains(change) }
 
+  /// Whether what is known of it can say anything about it on a route. A stranger's word counts where it is asked for.
+  func counts(on route: LoopRoute) -> Bool {
+    !isForeign || allowedRoute == route.serial || route.route.access.takes(source)
+  }
+
   /// The route's policy on this token. Asked once per route in a row; expiry is looked at every time.
   func decide(_ route: LoopRoute, at now: Timestamp) -> AccessDecision {
     if allowedRoute == route.serial, now < facts.expiresAt { return .allow }
-    let decision = route.route.access.decide(facts.authorization, expiresAt: facts.expiresAt, at: now)
+    let decision = route.route.access.decide(facts.authorization, from: source, expiresAt: facts.expiresAt, at: now)
     if decision == .allow { allowedRoute = route.serial }
     return decision
   }

@@ -9,11 +9,14 @@ public struct AccessTokenVerifier: Sendable {
   private let clients: any ClientDirectory
   private let signingKeys: SigningKeys
   private let revocations: RevocationSet
+  private let freshness: any Freshness
+  private let reach = StoreReach()
   private let clock: any WallClock
 
+  /// - Parameter freshness: whether `revocations` hears of changes in time.
   public init(
     issuer: String, handles: HandleMint, store: any TokenStore, clients: any ClientDirectory, signingKeys: SigningKeys,
-    revocations: RevocationSet, clock: any WallClock
+    revocations: RevocationSet, freshness: any Freshness = AlwaysFresh(), clock: any WallClock
   ) {
     self.issuer = issuer
     self.handles = handles
@@ -21,6 +24,7 @@ public struct AccessTokenVerifier: Sendable {
     self.clients = clients
     self.signingKeys = signingKeys
     self.revocations = revocations
+    self.freshness = freshness
     self.clock = clock
   }
 
@@ -28,7 +32,7 @@ public struct AccessTokenVerifier: Sendable {
   /// - Returns: nil unless this server issued the token, it has not expired, and neither it, its family nor its client was
   ///   ended.
   /// - Throws: when the store is needed and does not answer. A JWT that was made while this process listened for
-  ///   revocations does not need it.
+  ///   revocations can do without it.
   public func verify(_ token: [UInt8]) async throws(StoreFailure) -> TokenFacts? {
     token.first == UInt8(ascii: "p") ? try await verifyOpaque(token) : try await verifyJWT(token)
   }
@@ -81,16 +85,35 @@ public struct AccessTokenVerifier: Sendable {
   }
 
   /// The facts of a genuine JWT, as its client has them now; nil when it was ended.
+  ///
+  /// No store is needed while changes reach this process. While they may not, the store is asked; if it is out of reach, too,
+  /// what was heard before and the signature are enough, so that JWTs outlive the database.
   private func current(_ facts: TokenFacts) async throws(StoreFailure) -> TokenFacts? {
-    var facts = facts
-    if revocations.mayHaveChanged(facts.client, since: facts.locator.createdAt) {
+    if freshness.isFresh {
+      reach.reset()
+    } else if reach.mayAsk(at: clock.now) {
+      do {
+        let answer = try await judged(facts, asksAlways: true)
+        reach.note(hasAnswered: true, at: clock.now)
+        return answer
+      } catch {
+        reach.note(hasAnswered: false, at: clock.now)
+      }
+    }
+    return try await judged(facts, asksAlways: false)
+  }
+
+  /// - Parameter asksAlways: whether the store and the directory are asked though nothing was heard against the token.
+  private func judged(_ signed: TokenFacts, asksAlways: Bool) async throws(StoreFailure) -> TokenFacts? {
+    var facts = signed
+    if asksAlways || revocations.mayHaveChanged(facts.client, since: facts.locator.createdAt) {
       guard let limited = try await limited(facts) else { return nil }
       facts = limited
     }
     switch revocations.answer(token: facts.locator, family: facts.family) {
-    case .clear: return facts
     case .revoked: return nil
-    case .unknown: return try await store.isRevoked(jwtID: facts.locator, family: facts.family) ? nil : facts
+    case .clear where !asksAlways: return facts
+    case .clear, .unknown: return try await store.isRevoked(jwtID: facts.locator, family: facts.family) ? nil : facts
     }
   }
 

@@ -52,7 +52,7 @@ public final class RevocationSet: ChangeObserver {
         switch change {
         case .accessTokenRevoked(let locator), .familyRevoked(let locator): heard.revoked[locator] = until
         case .clientChanged(let client): heard.changedClients[client] = until
-        case .accountChanged, .signingKeysChanged, .credentialChanged, .connectionChanged: break
+        case .accountChanged, .signingKeysChanged, .credentialChanged, .connectionChanged, .foreignKeyWithdrawn: break
         }
       }
       guard heard.revoked.count + heard.changedClients.count > countMax else { return }

@@ -1,15 +1,19 @@
 import ArgumentParser
 import Configuration
+import EgressHTTP
+import EventLoop
 import GatewayServer
 import OAuthCore
 import ReverseProxy
+import Synchronization
 
 struct ExplainCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain", abstract: "Tell what the gateway does with a request, and why.",
     discussion: """
       Walks through every step that the gateway takes and ends with the head that the upstream would get, secrets \
-      redacted. Nothing is sent, and nothing needs to run; only a bearer token is looked up in the database.
+      redacted. Nothing is forwarded, and nothing needs to run; only a bearer token is looked up in the database, or, as \
+      the route says, judged by its issuer's keys or shown to the introspection endpoint.
 
         postern explain GET /photos/42
         postern explain POST https://gw.example.com/crm -H 'Content-Length: 9'
@@ -71,7 +75,13 @@ struct ExplainCommand: AsyncParsableCommand {
     while true {
       switch RequestExplanation.explain(head: head, at: gateway, token: finding, now: SystemClock().now) {
       case .complete(let explanation): return explanation
-      case .needsFacts(let token):
+      case .needsFacts(let token, let access):
+        let dispatch = TokenDispatch(ownIssuer: configuration.issuer.description, routes: configuration.routes.routes)
+        let destination = dispatch.destination(of: token, on: access)
+        guard case .own = destination else {
+          finding = .foreign(try await ask(destination, about: token, configuration))
+          continue
+        }
         let found = try await DatabaseSession.run(configuration) { stores in
           try await PresentedToken.find(String(decoding: token, as: UTF8.self), configuration, stores)
         }
@@ -79,6 +89,27 @@ struct ExplainCommand: AsyncParsableCommand {
         if case .access(let facts) = found { finding = .found(facts) } else { finding = .found(nil) }
       }
     }
+  }
+
+  /// Asks whom the gateway would ask, by an egress of this command's own.
+  private static func ask(
+    _ destination: TokenDispatch.Destination, about token: [UInt8], _ configuration: Configuration
+  ) async throws -> ForeignSources.Finding {
+    let loops = try EventLoopGroup(count: 1)
+    loops.start()
+    defer { loops.stop() }
+    let egress = EgressClient(loops: loops.loops, pool: WorkerPool())
+    let reasons = Mutex<[String]>([])
+    let sources = ForeignSources(
+      ownIssuer: configuration.issuer.description, transport: egress, clock: SystemClock(), executor: loops.loops[0],
+      changes: ChangeRelay()
+    ) { event in
+      if case .keysUnavailable(_, let reason) = event { reasons.withLock { $0.append(reason) } }
+    }
+    var finding = await sources.finding(token, to: destination)
+    if case .unavailable = finding, let reason = reasons.withLock({ $0.first }) { finding = .unavailable(reason) }
+    await egress.shutdown()
+    return finding
   }
 }
 

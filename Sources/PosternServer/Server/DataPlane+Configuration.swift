@@ -2,7 +2,9 @@ import CLinux
 import Configuration
 import EventLoop
 import GatewayServer
+import OAuthCore
 import PostgresStore
+import Synchronization
 
 extension DataPlane {
   /// Listens on an address of the configuration.
@@ -31,4 +33,13 @@ struct FeedFreshness: Freshness {
   let feed: ChangeListener
 
   var isFresh: Bool { feed.isCurrent(within: Self.stalenessMax, at: postern_monotonic_nanoseconds()) }
+}
+
+/// The same for whoever is made before the feed: until then, nothing is heard.
+final class LaterFreshness: Freshness {
+  private let feed = Mutex<ChangeListener?>(nil)
+
+  func follow(_ listener: ChangeListener) { feed.withLock { $0 = listener } }
+
+  var isFresh: Bool { feed.withLock { $0 }.map { FeedFreshness(feed: $0).isFresh } ?? false }
 }

@@ -24,6 +24,7 @@ final class ServedConfiguration: @unchecked Sendable {
   struct Reach: Sendable {
     let services: TokenServices
     let credentials: LiveCredentials
+    let foreign: ForeignSources
     let dataPlane: DataPlane
     let changes: ChangeRelay
     let janitor: Janitor
@@ -201,6 +202,7 @@ final class ServedConfiguration: @unchecked Sendable {
     reach.credentials.reconfigure(next.providers)
     reach.janitor.keep(Retention(next))
     await publish(ending: change.changes)
+    reach.foreign.keep(only: next.routes.routes)
     reach.changes.apply(change.changes)
     signOut(change.signedOutAccounts)
     end(change.endedAccounts)

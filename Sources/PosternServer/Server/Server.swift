@@ -75,13 +75,18 @@ final class Server: Sendable {
       observer: LoggedBroker())
     let feed = ChangeListener(
       loop: loops[0], pool: pools[0], configuration: database, observers: [changes], logger: logger)
+    services.freshness.follow(feed)
+    let strangers = LoggedForeignSources()
+    let foreign = ForeignSources(
+      ownIssuer: services.issuer, transport: egress, clock: clock, executor: loops[0], changes: changes,
+      report: strangers.report)
     var limits = EngineLimits()
     limits.request = configuration.limits
     let dataPlane = await DataPlane(
       group: group, endpoints: tokenPlane.endpoints,
       ports: Engine.Ports(
         verifier: services.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials,
-        connections: ConnectedCredentials(credentials: credentials, issuer: services.issuer)),
+        connections: ConnectedCredentials(credentials: credentials, issuer: services.issuer), foreign: foreign),
       limits: limits, trustedProxies: configuration.trustedProxies,
       via: ViaField(deployment: configuration.issuer.description),
       accessLog: logger.logLevel <= .info ? LogWriter.standardError.append : nil,
@@ -104,7 +109,8 @@ final class Server: Sendable {
     let served = ServedConfiguration(
       configuration, from: file, version: version, tokenPlane: tokenPlane, grants: grants, files: files,
       reach: ServedConfiguration.Reach(
-        services: services, credentials: credentials, dataPlane: dataPlane, changes: changes, janitor: janitor),
+        services: services, credentials: credentials, foreign: foreign, dataPlane: dataPlane, changes: changes,
+        janitor: janitor),
       loop: loops[0], workers: workers, resolvers: resolvers)
     await loops[0].task { await served.start() }.value
 

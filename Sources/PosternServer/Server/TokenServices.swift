@@ -24,6 +24,8 @@ struct TokenServices: Sendable {
   let transport: any ProviderTransport
   /// Hears at once of what is changed here.
   let changes: ChangeRelay
+  /// Whether others' changes are heard of in time, once there is a feed.
+  let freshness = LaterFreshness()
 
   /// - Parameter changes: gets whoever has to hear of changes so that nothing outdated is believed.
   init(
@@ -45,7 +47,7 @@ struct TokenServices: Sendable {
     let revocations = RevocationSet(clock: clock)
     verifier = AccessTokenVerifier(
       issuer: issuer, handles: handles, store: tokens, clients: clients, signingKeys: signingKeys,
-      revocations: revocations, clock: clock)
+      revocations: revocations, freshness: freshness, clock: clock)
     changes.add([clients, revocations, SigningKeyReload(keys: signingKeys, store: stores.signingKeys, ring: ring)])
   }
 }

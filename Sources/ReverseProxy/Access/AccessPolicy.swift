@@ -24,17 +24,32 @@ public struct AccessPolicy: Sendable, Hashable {
     self.resourceMetadata = resourceMetadata
   }
 
+  /// Whether tokens that this source vouches for are taken at all.
+  public func takes(_ source: TokenSource) -> Bool { accepts.contains { $0.source == source } }
+
+  public var takesForeignTokens: Bool { accepts.contains { $0.source.isForeign } }
+
   public static let anonymous = AccessPolicy(isAnonymous: true)
 
   /// Judges the facts of a token that is genuine and not revoked.
   ///
-  /// Evaluated per request, after the cache: facts are shared between routes, decisions are not.
+  /// Evaluated per request, after the cache: facts are shared between routes, decisions are not. What is known of a token
+  /// because one route takes its issuer's lets nobody in on another that does not.
+  ///
+  /// - Parameter source: who vouches for the facts.
   ///
   /// Source: RFC 6750 §3.1; RFC 9068 §4 for the audience.
-  public func decide(_ authorization: Authorization, expiresAt: Timestamp, at now: Timestamp) -> AccessDecision {
+  public func decide(
+    _ authorization: Authorization, from source: TokenSource = .own, expiresAt: Timestamp, at now: Timestamp
+  ) -> AccessDecision {
     if isAnonymous { return .allow }
     guard now < expiresAt else { return .deny(.invalidToken) }
-    if let audience, !authorization.audience.contains(audience) { return .deny(.invalidToken) }
+    let isMeantForUs = accepts.contains { acceptance in
+      guard acceptance.source == source else { return false }
+      guard let wanted = acceptance.audience ?? audience else { return true }
+      return authorization.audience.contains(wanted)
+    }
+    guard isMeantForUs else { return .deny(.invalidToken) }
     guard requiredScopes.isSubset(of: authorization.scope) else { return .deny(.insufficientScope) }
     return .allow
   }

@@ -85,6 +85,10 @@ extension TokenAcceptance {
   ///
   /// - Parameter issuer: Postern's own issuer identifier.
   fileprivate func authorizationServer(_ issuer: String) -> String? {
-    if case .own = self { issuer } else { nil }
+    switch self {
+    case .own: issuer
+    case .issuer(let foreign, _): foreign.identifier
+    case .introspection(let service, _): service.issuer
+    }
   }
 }

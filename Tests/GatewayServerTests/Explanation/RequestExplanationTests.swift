@@ -1,6 +1,7 @@
 import Broker
 import Cryptography
 import HTTPWire
+import JSON
 import OAuthCore
 import ReverseProxy
 import Testing
@@ -23,6 +24,11 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
   static let via = ViaField(deployment: "https://auth.example.com")
   static let app = "Origin: https://app.example"
   static let good = "Authorization: Bearer good"
+
+  static let stranger = SigningKey.generate(.es256)
+  private static func foreign(_ changes: JSONObject = [:]) -> String {
+    "Authorization: Bearer \(Strangers.token(stranger, changes))"
+  }
 
   static let all = [
     ExplainedRequest("forwarded", "GET /guarded/1?q=a%2Fb", [good, "Accept: text/*", "Cookie: theme=dark"], status: 200),
@@ -61,6 +67,13 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
       ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: \(WebSocketPeer.key)"],
       status: 200),
     ExplainedRequest("missing scope", "GET /guarded/1", ["Authorization: Bearer narrow"], status: 403),
+    ExplainedRequest("foreign token", "GET /foreign/1", [foreign()], status: 200),
+    ExplainedRequest("foreign token of another audience", "GET /foreign/1", [foreign(["aud": "x"])], status: 401),
+    ExplainedRequest("foreign token that is over", "GET /foreign/1", [foreign(["exp": 1])], status: 401),
+    ExplainedRequest("foreign token with too little scope", "GET /foreign/1", [foreign(["scope": "x"])], status: 403),
+    ExplainedRequest("foreign token where only Postern's are taken", "GET /guarded/1", [foreign()], status: 401),
+    ExplainedRequest("Postern's token where only others' are taken", "GET /foreign/1", ["Authorization: Bearer pat_x"], status: 401),
+    ExplainedRequest("foreign token of an issuer that publishes nothing", "GET /foreign/1", [foreign(["iss": "https://gone.example"])], status: 503),
   ]
 }
 
@@ -82,6 +95,7 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
         limits: RouteLimits(bodyBytesMax: 10)),
       Route(
         name: "socket", pattern: try PathPattern("/socket"), access: .anonymous, upstream: "up", streams: .webSocket),
+      .accepting([.idp(), .idp("https://gone.example")], at: "/foreign"),
       Route(name: "hosted", host: "gw.example.com", pattern: try PathPattern("/hosted"), access: .anonymous, upstream: "up"),
     ]
   }
@@ -102,13 +116,22 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
     let now = Timestamp(seconds: 2_000_000_000)
     switch RequestExplanation.explain(head: Array(head.utf8), at: gateway, now: now) {
     case .complete(let explanation): return explanation
-    case .needsFacts(let token):
-      let facts = try await verifier().verify(token)
+    case .needsFacts(let token, let access):
+      let destination = TokenDispatch(ownIssuer: "https://auth.example.com", routes: try routes()).destination(of: token, on: access)
+      let finding: RequestExplanation.TokenFinding =
+        if case .own = destination { .found(try await verifier().verify(token)) }
+        else { .foreign(await strangers().sources().finding(token, to: destination)) }
       guard case .complete(let explanation) = RequestExplanation.explain(
-        head: Array(head.utf8), at: gateway, token: .found(facts), now: now)
+        head: Array(head.utf8), at: gateway, token: finding, now: now)
       else { throw Unfinished() }
       return explanation
     }
+  }
+
+  private static func strangers() -> Strangers {
+    let strangers = Strangers()
+    strangers.publish([ExplainedRequest.stranger])
+    return strangers
   }
 
   private struct Unfinished: Error {}
@@ -117,7 +140,9 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
   func agreement(_ request: ExplainedRequest) async throws {
     let upstream = try ScriptedUpstream(answering: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     defer { upstream.stop() }
-    let gateway = try Gateway(try Self.routes(), upstreams: ["up": [upstream.address]], verifier: Self.verifier(), via: ExplainedRequest.via)
+    let gateway = try Gateway(
+      try Self.routes(), upstreams: ["up": [upstream.address]], verifier: Self.verifier(), foreign: Self.strangers().sources(),
+      via: ExplainedRequest.via)
     let client = try gateway.connect()
     client.send(request.head)
     let answer = try #require(client.readMessage())

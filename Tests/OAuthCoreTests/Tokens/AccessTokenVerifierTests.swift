@@ -2,6 +2,7 @@ import Cryptography
 import JSON
 import OAuthCore
 import PosternTesting
+import Synchronization
 import Testing
 
 @Suite struct AccessTokenVerifierTests {
@@ -226,5 +227,72 @@ import Testing
     try await server.store.revokeAccessToken(facts.locator, expiresAt: .init(seconds: 4_000_000_000), at: server.clock.now)
     server.revocations.apply([.accessTokenRevoked(facts.locator)])
     #expect(try await server.verifier.confirm(facts) == nil)
+  }
+
+  // MARK: While changes may not reach the process
+
+  private final class Feed: Freshness {
+    private let state = Atomic(false)
+    var isFresh: Bool { state.load(ordering: .relaxed) }
+    func resume() { state.store(true, ordering: .relaxed) }
+  }
+
+  /// A verifier of the server's JWTs that hears of no change.
+  private func deafVerifier(_ server: ServerUnderTest, _ feed: Feed) -> AccessTokenVerifier {
+    AccessTokenVerifier(
+      issuer: ServerUnderTest.issuer, handles: server.handles, store: server.store, clients: server.clients,
+      signingKeys: server.signingKeys, revocations: RevocationSet(clock: server.clock), freshness: feed, clock: server.clock)
+  }
+
+  @Test("While no changes come, the store is asked whether a JWT was revoked, and its client disabled")
+  func deafAsks() async throws {
+    let (server, token, client) = try await jwtServer()
+    let deaf = deafVerifier(server, Feed())
+    let facts = try #require(try await deaf.verify(Array(token.utf8)))
+    try await server.store.revokeAccessToken(facts.locator, expiresAt: facts.expiresAt, at: server.clock.now)
+    #expect(try await deaf.verify(Array(token.utf8)) == nil)
+
+    let (other, second, _) = try await jwtServer()
+    let deafToo = deafVerifier(other, Feed())
+    var disabled = client
+    disabled.isDisabled = true
+    other.clients.set(disabled)
+    #expect(try await deafToo.verify(Array(second.utf8)) == nil)
+  }
+
+  @Test("While no changes come and the store is down, a JWT's signature is enough, and one question a second finds out")
+  func deafAndAlone() async throws {
+    let (server, token, _) = try await jwtServer()
+    let feed = Feed()
+    let deaf = deafVerifier(server, feed)
+    server.store.failure = .unavailable
+    for _ in 0..<10 { #expect(try await deaf.verify(Array(token.utf8)) != nil) }
+    #expect(server.store.operationCount == 1)
+    server.clock.advance(by: .seconds(1))
+    for _ in 0..<10 { #expect(try await deaf.verify(Array(token.utf8)) != nil) }
+    #expect(server.store.operationCount == 2)
+
+    server.clock.advance(by: .seconds(1))
+    server.store.failure = nil
+    let facts = try #require(try await deaf.verify(Array(token.utf8)))
+    try await server.store.revokeAccessToken(facts.locator, expiresAt: facts.expiresAt, at: server.clock.now)
+    #expect(try await deaf.verify(Array(token.utf8)) == nil, "the store answers again, and is asked each time")
+    let asked = server.store.operationCount
+    feed.resume()
+    _ = try await deaf.verify(Array(token.utf8))
+    #expect(server.store.operationCount == asked, "what was heard counts again")
+  }
+
+  @Test("What was heard before changes stopped coming stays heard while the store is down")
+  func deafButWarned() async throws {
+    let (server, token, _) = try await jwtServer()
+    let revocations = RevocationSet(clock: server.clock)
+    let deaf = AccessTokenVerifier(
+      issuer: ServerUnderTest.issuer, handles: server.handles, store: server.store, clients: server.clients,
+      signingKeys: server.signingKeys, revocations: revocations, freshness: Feed(), clock: server.clock)
+    let facts = try #require(try await deaf.verify(Array(token.utf8)))
+    revocations.apply([.accessTokenRevoked(facts.locator)])
+    server.store.failure = .unavailable
+    #expect(try await deaf.verify(Array(token.utf8)) == nil)
   }
 }
