@@ -11,7 +11,10 @@ extension Exchange {
   ///   - isUnsent: whether nothing of the request was sent.
   ///   - isStale: whether it was the fate of a pooled connection, which says nothing about the server.
   func tryFailed(_ error: GatewayError, at server: UpstreamServer, isUnsent: Bool, isStale: Bool = false) {
-    if !isStale { server.fail(at: engine.loop.now) }
+    // Who ends a connection while a body is on its way may have had enough of that body: whoever sends large ones must not
+    // get servers ejected.
+    let isWhole = isUnsent || isRequestSent
+    if isWhole, !isStale { server.fail(at: engine.loop.now) }
     server.end(at: engine.loop.now)
     if let cause = RetryCause(error, isUnsent: isUnsent), let next = nextServer(after: cause, at: server) {
       return sendAgain(to: next, after: server)

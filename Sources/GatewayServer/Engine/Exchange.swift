@@ -247,7 +247,6 @@ final class Exchange {
       isReplayable = false
     }
     guard !upstream.send(bytes) else { return }
-    if !hasBegunResponse { upstream.server.fail(at: engine.loop.now) }
     abandonUpstream()
     engine.count { $0.upstreamErrors += 1 }
     withClient { if hasBegunResponse { $0.truncate() } else { $0.fail(.connectionTerminated) } }

@@ -28,11 +28,8 @@ final class HealthMonitor: @unchecked Sendable {
   private let lot: () -> Double
   private let changed: (ServerKey, _ isHealthy: Bool) -> Void
   private let pool = BufferPool()
-  private let scratch: UnsafeMutableRawBufferPointer
+  private let scratch = HealthProbe.Scratch()
   private var subjects: [ServerKey: Subject] = [:]
-
-  /// Bytes read at once: a head with its first body bytes.
-  private static let scratchBytes = 16 << 10
 
   /// To be called on `loop`.
   ///
@@ -48,10 +45,7 @@ final class HealthMonitor: @unchecked Sendable {
     self.limits = limits
     self.lot = lot
     self.changed = changed
-    scratch = .allocate(byteCount: HealthMonitor.scratchBytes, alignment: 64)
   }
-
-  deinit { scratch.deallocate() }
 
   /// Asks the servers of another snapshot from now on. What is known of those that stay is kept.
   func apply(_ snapshot: GatewaySnapshot) {

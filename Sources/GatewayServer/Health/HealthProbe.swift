@@ -8,7 +8,7 @@ import ReverseProxy
 final class HealthProbe: ReadinessHandler {
   private let loop: EventLoop
   private let rule: HealthCheck
-  private let scratch: UnsafeMutableRawBufferPointer
+  private let scratch: Scratch
   private var channel: Channel
   private var scanner: ResponseScanner
   private var hasSocket: Bool
@@ -22,7 +22,7 @@ final class HealthProbe: ReadinessHandler {
   ///   - verdict: called once, in a later turn.
   init?(
     to key: ServerKey, rule: HealthCheck, tls: TLSClientContext?, on loop: EventLoop, pool: BufferPool, limits: WireLimits,
-    scratch: UnsafeMutableRawBufferPointer, verdict: @escaping (_ isGood: Bool) -> Void
+    scratch: Scratch, verdict: @escaping (_ isGood: Bool) -> Void
   ) {
     guard let (descriptor, isConnected) = try? Socket.connect(to: key.address) else { return nil }
     let session = key.origin.scheme == .https
@@ -83,9 +83,9 @@ final class HealthProbe: ReadinessHandler {
   /// Reads up to the end of the head; the rest of the answer does not matter.
   private func receive() {
     while channel.isReadable, verdict != nil {
-      switch channel.receive(into: scratch) {
+      switch channel.receive(into: scratch.buffer) {
       case .bytes(let count):
-        channel.inbound.append(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
+        channel.inbound.append(UnsafeRawBufferPointer(rebasing: scratch.buffer[..<count]))
         scan()
       case .nothingYet: return
       case .end, .failed: return end(false)
@@ -117,7 +117,13 @@ final class HealthProbe: ReadinessHandler {
     if let timer { loop.cancel(timer) }
     timer = nil
     channel.close(on: loop)
-    // Whoever calls us does not hold us.
-    loop.atEndOfTurn { _ = self }
+  }
+
+  /// Where the receptions of probes of one loop land.
+  final class Scratch {
+    /// Enough for a head with its first body bytes.
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 64)
+
+    deinit { buffer.deallocate() }
   }
 }

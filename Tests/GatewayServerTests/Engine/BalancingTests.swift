@@ -180,6 +180,22 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     #expect(Set(try Self.send(10, to: gateway)) == ["200 0", "200 1"])
   }
 
+  @Test("a server that ends the connection while a body is on its way is not left out for it")
+  func unwantedBody() throws {
+    let upstream = try ScriptedUpstream { connection, _ in
+      if connection.readHead() != nil { connection.reset() }
+    }
+    defer { upstream.stop() }
+    let gateway = try Gateway.balancing([upstream.address]) { $0.ejection.after = 1; $0.ejection.share = 100 }
+    for _ in 0..<3 {
+      let client = try gateway.connect()
+      client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nfirst")
+      #expect(client.readMessage()?.head.contains("error=connection_terminated") == true)
+    }
+    #expect(upstream.connectionCount == 3)
+    #expect(gateway.server(upstream.address) { $0.failureCount } == 0)
+  }
+
   @Test("RFC 9209 §2.3.4: where all may be left out, requests are answered 503 at once, with the time until a trial")
   func allEjected() throws {
     let fleet = try Fleet(2) { _ in .none }
