@@ -186,7 +186,7 @@ final class ClientConnection: ReadinessHandler {
         return engine.loop.inNextTurn { [self] in pump() }
       }
       receptions += 1
-      switch channel.receive(into: engine.scratch) {
+      switch channel.receive(into: phase == .forwarding ? engine.scratch : engine.headScratch) {
       case .bytes(let count): take(UnsafeRawBufferPointer(rebasing: engine.scratch[..<count]))
       case .nothingYet: return
       case .end: return inputEnded()

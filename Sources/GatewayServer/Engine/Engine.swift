@@ -76,6 +76,8 @@ public final class Engine: @unchecked Sendable {
   private(set) var date = DateField()
   /// Where receptions land before they are looked at.
   let scratch: UnsafeMutableRawBufferPointer
+  /// The beginning of it.
+  let headScratch: UnsafeMutableRawBufferPointer
   @exclusivity(unchecked) private var accessLog: AccessLog?
   private let tlsFailed: TLSFailureSink?
   /// Takes servers that this loop leaves out from now on because of their answers; set before the first snapshot.
@@ -96,8 +98,10 @@ public final class Engine: @unchecked Sendable {
   private var hasStopped = false
   private var departed: [AnyObject] = []
 
-  /// Bytes read at once.
-  private static let scratchBytes = 64 << 10
+  /// Bytes of a body read at once: a system call and a wake-up of the reader for each of them show at gigabytes a second.
+  private static let scratchBytes = 256 << 10
+  /// Bytes read at once where a head may begin: what comes with a head that has to wait is held.
+  private static let headScratchBytes = 64 << 10
 
   private static let noRoutes: RouteTable = {
     do { return try RouteTable([]) } catch { preconditionFailure("no routes conflict: \(error)") }
@@ -131,8 +135,9 @@ public final class Engine: @unchecked Sendable {
     verification = VerificationCache(limits: limits)
     requestID = RequestID(loop: random.words().0)
     scratch = .allocate(byteCount: Engine.scratchBytes, alignment: 64)
+    headScratch = UnsafeMutableRawBufferPointer(rebasing: scratch[..<Engine.headScratchBytes])
     outgoing = ByteQueue(pool: pool)
-    outgoing.reserve(2 * Engine.scratchBytes)
+    outgoing.reserve(Engine.scratchBytes + Engine.headScratchBytes)
     if let accessLog { self.accessLog = AccessLog(sink: accessLog, pool: pool) }
     streams = StreamWatch(
       self, verifier: ports.verifier, connections: ports.connections, patience: limits.streamDoubtTimeout)

@@ -12,10 +12,11 @@ public struct EngineLimits: Sendable {
   /// Of these, from one source (an IPv4 address, an IPv6 /64); further ones are closed at once. Trusted proxies may have
   /// as many as there are. Enough for an office behind one address, too few to take the others' places or memory.
   public var clientConnectionsPerSource = 4_096
-  /// Bytes that may wait for a slow reader before its sender is no longer read.
-  public var highWatermark = 256 << 10
+  /// Bytes that may wait for a slow reader before its sender is no longer read; what was read last comes on top of them.
+  /// The kernel's own buffers are what keeps a connection busy meanwhile.
+  public var highWatermark = 64 << 10
   /// Bytes that still wait when the sender is read again.
-  public var lowWatermark = 64 << 10
+  public var lowWatermark = 32 << 10
   /// Bytes of a request that are kept, while nothing of it was sent, to be sent to another server.
   public var replayBytes = 64 << 10
   /// Pooled connections without a request, per upstream server: as many as clients can have had in use together. With fewer,
@@ -30,7 +31,7 @@ public struct EngineLimits: Sendable {
   /// Interim responses to one request.
   public var interimResponses = 16
   /// Receptions from one socket before the others get their turn.
-  public var receptionsPerTurn = 16
+  public var receptionsPerTurn = 4
   /// Tokens whose facts are remembered.
   public var verifiedTokens = 20_000
   /// Strings remembered as no tokens.
