@@ -32,6 +32,11 @@ def descriptor_limit():
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
+def processors():
+    """Those that this process and what it starts may run on."""
+    return sorted(os.sched_getaffinity(0))
+
+
 def proxied_connections(wanted):
     """As many connections through a proxy as are wanted and the limit of open files allows: each takes two of them."""
     other_descriptors = 500

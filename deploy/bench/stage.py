@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import urllib.request
 
-from processes import Postgres, Server, descriptor_limit, free_port, random_key
+from processes import Postgres, Server, descriptor_limit, free_port, processors, random_key
 
 HERE = pathlib.Path(__file__).resolve().parent
 BODY = json.dumps({"id": "cus_0123456789", "name": "Alice Example", "note": "x" * 120})
@@ -78,7 +78,7 @@ class Stage:
         folder = pathlib.Path(self.folder, name)
         folder.mkdir()
         text = (HERE / "peers" / template).read_text()
-        for key, value in {"FOLDER": folder, "FILES": descriptor_limit(), "CERTIFICATE": self.certificate,
+        for key, value in {"FOLDER": folder, "WORKERS": len(processors()), "FILES": descriptor_limit(), "CERTIFICATE": self.certificate,
                            "KEY_FILE": self.key_file, **values}.items():
             text = text.replace(f"@{key}@", str(value))
         file = folder / template
@@ -101,7 +101,8 @@ class Stage:
         port = free_port()
         return self.start("origin", [self.program("origin"), str(port)], port)
 
-    def start_postern(self, upstream, name="postern", affinity=None):
+    def start_postern(self, upstream, name="postern", affinity=()):
+        """- affinity: the processors it may run on, which is how many loops it has; empty: all."""
         if not self.postgres:
             self.postgres = Postgres(f"{self.folder}/pg")
             self.endings.callback(self.postgres.stop)
@@ -111,7 +112,7 @@ class Stage:
             "POSTERN_DATABASE_URL": self.postgres.uri("postern"), "POSTERN_KEY": self.key,
             "BENCH_SECRET": SECRET, "UPSTREAM_KEY": UPSTREAM_KEY, "POSTERN_LOG": "warning",
         }
-        prefix = ["taskset", "-c", affinity] if affinity else []
+        prefix = ["taskset", "-c", ",".join(map(str, affinity))] if affinity else []
         server = self.start(name, [*prefix, self.settings.postern, "serve", "--config", str(file)], port, env)
         server.tls_port = tls_port
         return server

@@ -1,14 +1,17 @@
-"""How cost grows with loops and connections: Postern alone. One loop: the process may use one processor."""
+"""How cost grows with loops and connections: Postern alone, which has a loop for each processor that it may run on."""
 
-from processes import proxied_connections
+from processes import processors, proxied_connections
 from stage import GET
 
 COUNTS = (1, 10, 100, 1000, 10_000)
+LOOPS = (1, 2)
 
 
 def connections(stage):
     upstream = stage.start_upstream()
-    servers = {"1 loop": stage.start_postern(upstream, "postern-1", affinity="0"), "2 loops": stage.start_postern(upstream, "postern-2")}
+    servers = {
+        f"{loops} loop{'s'[:loops - 1]}": stage.start_postern(upstream, f"postern-{loops}", affinity=processors()[:loops])
+        for loops in LOOPS if loops <= len(processors())}
     tokens = stage.token_file([stage.token(servers["1 loop"])])
     lines = []
     for count in map(proxied_connections, COUNTS):
@@ -24,5 +27,5 @@ def connections(stage):
         lines.append(cells)
     stage.tables.append((
         "Loops and connections",
-        "Proxied GET as above. One loop shares its processor with nothing, or with the load, as the kernel decides.",
+        "Proxied GET as above. Load and upstream may run on every processor.",
         ["connections"] + [f"{name}, {what}" for name in servers for what in ("1/s", "us of CPU per request", "p99 in ms")], lines))
