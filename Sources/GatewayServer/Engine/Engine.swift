@@ -98,11 +98,6 @@ public final class Engine: @unchecked Sendable {
   private var hasStopped = false
   private var departed: [AnyObject] = []
 
-  /// Bytes of a body read at once: a system call and a wake-up of the reader for each of them show at gigabytes a second.
-  private static let scratchBytes = 256 << 10
-  /// Bytes read at once where a head may begin: what comes with a head that has to wait is held.
-  private static let headScratchBytes = 64 << 10
-
   private static let noRoutes: RouteTable = {
     do { return try RouteTable([]) } catch { preconditionFailure("no routes conflict: \(error)") }
   }()
@@ -134,10 +129,10 @@ public final class Engine: @unchecked Sendable {
     self.via = via
     verification = VerificationCache(limits: limits)
     requestID = RequestID(loop: random.words().0)
-    scratch = .allocate(byteCount: Engine.scratchBytes, alignment: 64)
-    headScratch = UnsafeMutableRawBufferPointer(rebasing: scratch[..<Engine.headScratchBytes])
+    scratch = .allocate(byteCount: limits.receptionBytes, alignment: 64)
+    headScratch = UnsafeMutableRawBufferPointer(rebasing: scratch[..<limits.headReceptionBytes])
     outgoing = ByteQueue(pool: pool)
-    outgoing.reserve(Engine.scratchBytes + Engine.headScratchBytes)
+    outgoing.reserve(limits.receptionBytes + limits.headReceptionBytes)
     if let accessLog { self.accessLog = AccessLog(sink: accessLog, pool: pool) }
     streams = StreamWatch(
       self, verifier: ports.verifier, connections: ports.connections, patience: limits.streamDoubtTimeout)

@@ -12,7 +12,12 @@ public struct EngineLimits: Sendable {
   /// Of these, from one source (an IPv4 address, an IPv6 /64); further ones are closed at once. Trusted proxies may have
   /// as many as there are. Enough for an office behind one address, too few to take the others' places or memory.
   public var clientConnectionsPerSource = 4_096
-  /// Bytes that may wait for a slow reader before its sender is no longer read; what was read last comes on top of them.
+  /// Bytes of a body taken from a socket at once: at gigabytes a second, a system call and a wake-up of the reader for each
+  /// 64 KiB show. Small enough for a core's own cache.
+  public var receptionBytes = 256 << 10
+  /// The same where a head may begin: what comes with a head that has to wait is held.
+  public var headReceptionBytes = 64 << 10
+  /// Bytes that may wait for a slow reader before its sender is no longer read; one reception comes on top of them.
   /// The kernel's own buffers are what keeps a connection busy meanwhile.
   public var highWatermark = 64 << 10
   /// Bytes that still wait when the sender is read again.

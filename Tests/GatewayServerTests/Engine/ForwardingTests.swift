@@ -212,7 +212,8 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     }
     #expect(client.readHead()?.hasPrefix("HTTP/1.1 200") == true)
     let held = gateway.onEngine { $0.waitingBytes }
-    #expect(held <= 2 * (256 << 10) + (128 << 10))
+    let limits = EngineLimits()
+    #expect(held <= 2 * (limits.highWatermark + limits.receptionBytes))
     #expect(client.read(size)?.allSatisfy { $0 == 7 } == true)
     sent.wait()
   }

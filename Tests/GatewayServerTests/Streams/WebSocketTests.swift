@@ -235,7 +235,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
       return waiting > 0 && waiting == before
     }
     let limits = EngineLimits()
-    #expect(waiting <= limits.highWatermark + (2 * 64 << 10), "\(waiting)")
+    #expect(waiting <= limits.highWatermark + 2 * limits.receptionBytes, "\(waiting)")
     mayRead.signal()
     if fromClient {
       sent.wait()
