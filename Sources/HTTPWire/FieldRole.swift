@@ -47,7 +47,6 @@ enum FieldRole {
     case (6, UInt8(ascii: "e")): if isRequest, isName("expect") { return (.expect, 6) }
     case (6, UInt8(ascii: "c")): if isRequest, isName("cookie") { return (.cookie, 6) }
     case (7, UInt8(ascii: "u")): if isName("upgrade") { return (.dropped, 7) }
-    case (7, UInt8(ascii: "t")): if isName("trailer") { return (.dropped, 7) }
     case (9, UInt8(ascii: "f")): if isRequest, isName("forwarded") { return (.dropped, 9) }
     case (9, UInt8(ascii: "x")): if isRequest, isName("x-real-ip") { return (.dropped, 9) }
     case (10, UInt8(ascii: "c")): if isName("connection") { return (.connection, 10) }
@@ -66,7 +65,7 @@ enum FieldRole {
     }
     switch first {
     // `Proxy-Status` is the one response field of that family meant for the client. Source: RFC 9209 §2.
-    case UInt8(ascii: "p") where count > 6:
+    case UInt8(ascii: "p") where count > 5:
       if isName("proxy-"), isRequest || !(count == 12 && isName("proxy-status")) { return (.dropped, 6) }
     case UInt8(ascii: "x") where count > 11:
       if isRequest, isName("x-forwarded-") { return (.dropped, 12) }

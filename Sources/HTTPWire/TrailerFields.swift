@@ -6,7 +6,7 @@ enum TrailerFields {
   private static let forbidden: [StaticString] = [
     "age", "cache-control", "content-encoding", "content-location", "content-range", "content-type", "date", "expires",
     "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "location", "max-forwards",
-    "origin", "pragma", "range", "retry-after", "vary", "warning",
+    "origin", "pragma", "range", "retry-after", "trailer", "vary", "warning",
   ]
 
   /// Nor framing, routing and authentication, in either direction: a name that has any other role than to be carried.

@@ -8,7 +8,4 @@ public struct WireLimits: Sendable {
   public var fieldCount = 100
 
   public init() {}
-
-  /// Bytes of the largest head that is accepted.
-  public var headBytes: Int { startLineBytes + fieldBytes + 2 }
 }

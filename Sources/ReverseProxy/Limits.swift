@@ -6,6 +6,13 @@ public struct Limits: Sendable, Hashable {
   public var fieldBytesMax = 32 * 1024
   /// Field lines of a head; more is answered 431.
   public var fieldCountMax = 100
+  /// All field lines of an upstream's response head together; more is answered 502.
+  public var responseFieldBytesMax = 32 * 1024
+  /// Client connections of one loop, of which there is one per core; further ones wait in the kernel's queue.
+  public var connectionsMax = 20_000
+  /// Of these, from one source (an IPv4 address, an IPv6 /64); further ones are closed at once. Trusted proxies may have
+  /// as many as there are. Enough for an office behind one address, too few to take the others' places or memory.
+  public var connectionsPerSourceMax = 4_096
   /// From the first byte of a head, or from the accepted connection, to its end; then 408.
   public var headerTimeout: Duration = .seconds(10)
   /// Without a request, and without progress of a body; then the connection is closed.

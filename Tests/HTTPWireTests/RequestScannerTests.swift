@@ -35,10 +35,10 @@ import Testing
       "X-Forwarded-For: 1.2.3.4", "x-forwarded-proto: https", "X-Forwarded-Host: x", "X-Forwarded-Anything: x",
       "X-Real-IP: 1.2.3.4", "X-Request-Id: 1", "X_Forwarded_For: 1.2.3.4", "X-Forwarded_For: 1", "x_real_ip: 1",
       "X_REQUEST_ID: 1", "Proxy_Authorization: x", "Keep_Alive: 1", "Content_Length: 7", "Transfer_Encoding: chunked",
-      "HTTP2_Settings: x", "Trailer: x", "Proxy: x", "Client-Cert: x", "Client_Cert_Chain: x", "Authorization: Bearer a", "Host: a.example",
+      "HTTP2_Settings: x", "Proxy: x", "Client-Cert: x", "Client_Cert_Chain: x", "Authorization: Bearer a", "Host: a.example",
     ]
     let kept = [
-      "X-Forward: 1", "Prox: 1", "Cookie: a=b", "Trailers: x", "X-Forwarded: 1", "Via: 1.1 x", "Content-Type: a/b",
+      "X-Forward: 1", "Prox: 1", "Cookie: a=b", "Trailer: x", "Trailers: x", "X-Forwarded: 1", "Via: 1.1 x", "Content-Type: a/b",
       "Range: bytes=0-1", "Tea: 1", "Hosts: 1", "Upgrades: 1", "Expects: 1",
     ]
     var lines: [String] = []
@@ -159,17 +159,5 @@ extension Reading<ReadRequest> {
     guard case .read(var request) = self else { return self }
     request.rest = ""
     return .read(request)
-  }
-}
-
-/// Source: Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

@@ -34,7 +34,10 @@ enum Reading<Value: Equatable>: Equatable {
 
 /// - Parameter step: bytes given at a time; nil: all at once.
 func readRequest(_ text: String, step: Int? = nil, limits: WireLimits = WireLimits()) -> Reading<ReadRequest> {
-  let bytes = HTTPWireTests.bytes(of: text)
+  readRequest(bytes(of: text), step: step, limits: limits)
+}
+
+func readRequest(_ bytes: [UInt8], step: Int? = nil, limits: WireLimits = WireLimits()) -> Reading<ReadRequest> {
   var scanner = RequestScanner(limits: limits)
   for count in steps(bytes.count, step) {
     do {
@@ -42,10 +45,10 @@ func readRequest(_ text: String, step: Int? = nil, limits: WireLimits = WireLimi
     } catch {
       return .refused(error)
     }
-    let span = bytes.span
+    func text(_ range: ByteRange) -> String { latin1(bytes[range.range]) }
     return .read(ReadRequest(
-      method: span.text(scanner.head.method), path: span.text(scanner.head.path), query: scanner.head.query.map { span.text($0) },
-      authority: span.text(scanner.head.authority), authorization: scanner.head.fields.authorization.map { span.text($0) },
+      method: text(scanner.head.method), path: text(scanner.head.path), query: scanner.head.query.map { text($0) },
+      authority: text(scanner.head.authority), authorization: scanner.head.fields.authorization.map { text($0) },
       framing: scanner.head.framing, isPersistent: scanner.head.isPersistent, expectsContinue: scanner.head.fields.expectsContinue,
       forwarded: forwarded(bytes, scanner.head.fieldLines, scanner.head.fields.cuts), rest: latin1(bytes[scanner.head.byteCount...])))
   }
@@ -55,7 +58,12 @@ func readRequest(_ text: String, step: Int? = nil, limits: WireLimits = WireLimi
 func readResponse(
   _ text: String, to method: MethodKind = .get, step: Int? = nil, limits: WireLimits = WireLimits()
 ) -> Reading<ReadResponse> {
-  let bytes = HTTPWireTests.bytes(of: text)
+  readResponse(bytes(of: text), to: method, step: step, limits: limits)
+}
+
+func readResponse(
+  _ bytes: [UInt8], to method: MethodKind = .get, step: Int? = nil, limits: WireLimits = WireLimits()
+) -> Reading<ReadResponse> {
   var scanner = ResponseScanner(limits: limits)
   for count in steps(bytes.count, step) {
     do {
@@ -64,7 +72,7 @@ func readResponse(
       return .refused(error)
     }
     return .read(ReadResponse(
-      statusAndReason: bytes.span.text(scanner.head.statusAndReason), framing: scanner.head.framing, isPersistent: scanner.head.isPersistent,
+      statusAndReason: latin1(bytes[scanner.head.statusAndReason.range]), framing: scanner.head.framing, isPersistent: scanner.head.isPersistent,
       forwarded: forwarded(bytes, scanner.head.fieldLines, scanner.head.fields.cuts),
       rest: latin1(bytes[scanner.head.byteCount...])))
   }
@@ -79,7 +87,10 @@ struct ReadBody: Equatable {
 }
 
 func readBody(_ text: String, _ framing: BodyFraming, step: Int? = nil) -> Reading<ReadBody> {
-  let bytes = HTTPWireTests.bytes(of: text)
+  readBody(bytes(of: text), framing, step: step)
+}
+
+func readBody(_ bytes: [UInt8], _ framing: BodyFraming, step: Int? = nil) -> Reading<ReadBody> {
   var reader = BodyReader(framing)
   var content: [UInt8] = []
   var taken = 0
@@ -118,7 +129,7 @@ private func forwarded(_ bytes: [UInt8], _ lines: Range<Int>, _ cuts: borrowing 
 /// Characters up to U+00FF stand for one byte each, so that tests can write any byte.
 func bytes(of text: String) -> [UInt8] { text.unicodeScalars.map { UInt8($0.value) } }
 
-private func latin1(_ bytes: ArraySlice<UInt8>) -> String {
+func latin1(_ bytes: ArraySlice<UInt8>) -> String {
   var text = String.UnicodeScalarView()
   for byte in bytes { text.append(Unicode.Scalar(byte)) }
   return String(text)

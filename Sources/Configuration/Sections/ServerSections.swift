@@ -129,6 +129,9 @@ extension YAMLValue {
       section.replace(&limits.requestLineBytesMax, "request_line") { $0.byteCount(in: 1024...65_536) }
       section.replace(&limits.fieldBytesMax, "field_bytes") { $0.byteCount(in: 4096...1_048_576) }
       section.replace(&limits.fieldCountMax, "field_count") { $0.count(in: 16...1000) }
+      section.replace(&limits.responseFieldBytesMax, "response_field_bytes") { $0.byteCount(in: 4096...1_048_576) }
+      section.replace(&limits.connectionsMax, "connections") { $0.count(in: 16...1_000_000) }
+      section.replace(&limits.connectionsPerSourceMax, "connections_per_source") { $0.count(in: 1...1_000_000) }
       section.replace(&limits.headerTimeout, "header_timeout") { $0.duration(in: .seconds(1) ... .seconds(600)) }
       section.replace(&limits.idleTimeout, "idle_timeout") { $0.duration(in: .seconds(1) ... .seconds(3600)) }
       section.replace(&limits.minimumBodyRate, "minimum_body_rate") { $0.byteRate(in: 1...(1 << 30)) }

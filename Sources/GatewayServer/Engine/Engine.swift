@@ -283,7 +283,7 @@ public final class Engine: @unchecked Sendable {
 
   func accepted(_ descriptor: Int32, from peer: SocketAddress, for service: Service, tls: TLSAcceptor?) {
     let source = SourceCounts.Source(peer)
-    guard sources[source] < limits.clientConnectionsPerSource || trustedProxies.contains(peer) else {
+    guard sources[source] < limits.request.connectionsPerSourceMax || trustedProxies.contains(peer) else {
       close(descriptor)
       counters.refusedConnections += 1
       return
@@ -302,11 +302,11 @@ public final class Engine: @unchecked Sendable {
     if !client.channel.isCarried { counters.clientConnections += 1 }
   }
 
-  var mayAccept: Bool { clients.count + http2Clients.count < limits.clientConnections }
+  var mayAccept: Bool { clients.count + http2Clients.count < limits.request.connectionsMax }
 
   /// Whether one more stream may be carried: streams count as connections do, of their source and of all.
   func mayCarry(for peer: ClientPeer) -> Bool {
-    mayAccept && (sources[peer.source] < limits.clientConnectionsPerSource || peer.isTrustedProxy)
+    mayAccept && (sources[peer.source] < limits.request.connectionsPerSourceMax || peer.isTrustedProxy)
   }
 
   /// The client side of a stream that an HTTP/2 connection carries.

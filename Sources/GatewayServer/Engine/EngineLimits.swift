@@ -7,11 +7,6 @@ public struct EngineLimits: Sendable {
   public var request = ReverseProxy.Limits()
   /// Loops that serve together, and share what the configuration allows the whole process.
   public var loopCount = 1
-  /// Client connections of one loop; further ones wait in the kernel's queue.
-  public var clientConnections = 20_000
-  /// Of these, from one source (an IPv4 address, an IPv6 /64); further ones are closed at once. Trusted proxies may have
-  /// as many as there are. Enough for an office behind one address, too few to take the others' places or memory.
-  public var clientConnectionsPerSource = 4_096
   /// Bytes of a body taken from a socket at once: at gigabytes a second, a system call and a wake-up of the reader for each
   /// 64 KiB show. Small enough for a core's own cache.
   public var receptionBytes = 256 << 10
@@ -53,6 +48,7 @@ public struct EngineLimits: Sendable {
 
   public init() {}
 
+  /// For request heads.
   var wire: WireLimits {
     var limits = WireLimits()
     limits.startLineBytes = request.requestLineBytesMax
@@ -63,6 +59,14 @@ public struct EngineLimits: Sendable {
 
   var http2Frames: HTTP2FrameBudget.Limits {
     HTTP2FrameBudget.Limits(controlFrames: request.http2ControlFramesMax, resets: request.http2ResetsMax)
+  }
+
+  /// For response heads.
+  var responseWire: WireLimits {
+    var limits = WireLimits()
+    limits.fieldBytes = request.responseFieldBytesMax
+    limits.fieldCount = request.fieldCountMax
+    return limits
   }
 }
 

@@ -39,7 +39,7 @@ final class UpstreamConnection: ReadinessHandler {
     self.server = server
     isConnecting = !isConnected || tls != nil
     hasSocket = isConnected
-    scanner = ResponseScanner(limits: engine.limits.wire)
+    scanner = ResponseScanner(limits: engine.limits.responseWire)
     channel = Channel(descriptor: descriptor, isWritable: isConnected, tls: tls, pool: engine.pool)
     super.init()
     do {

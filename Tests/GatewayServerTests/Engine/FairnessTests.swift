@@ -106,7 +106,7 @@ private struct Page: Endpoint {
     let upstream = try ScriptedUpstream(answering: ok)
     defer { upstream.stop() }
     var limits = EngineLimits()
-    limits.clientConnections = 2
+    limits.request.connectionsMax = 2
     let gateway = try Gateway.open(upstream.address, limits: limits)
     let clients = try (0..<3).map { _ in try gateway.connect() }
     for client in clients { client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
@@ -122,7 +122,7 @@ private struct Page: Endpoint {
     let upstream = try ScriptedUpstream(answering: ok)
     defer { upstream.stop() }
     var limits = EngineLimits()
-    limits.clientConnectionsPerSource = 2
+    limits.request.connectionsPerSourceMax = 2
     for proxies in [[], [AddressBlock("127.0.0.1")!]] {
       let gateway = try Gateway([.everything()], upstreams: ["up": [upstream.address]], limits: limits, trustedProxies: proxies)
       func answers(_ client: RawConnection) -> Bool {
