@@ -106,6 +106,16 @@ public final class LocalPostgres: Sendable {
     }
   }
 
+  /// Stops all processes of the server where they are, as a host that hangs does, until `resume`.
+  public func pause() { signalAll(SIGSTOP) }
+  public func resume() { signalAll(SIGCONT) }
+
+  private func signalAll(_ signal: Int32) {
+    guard let postmaster = postmasterID() else { return }
+    // The first process first, so that it starts no others meanwhile.
+    for process in [postmaster] + children(of: postmaster) { _ = Glibc.kill(process, signal) }
+  }
+
   // MARK: Starting
 
   private static func dataVersion(of directory: String) -> Int? {

@@ -32,14 +32,23 @@ struct ConnectionConfigurationTests {
             revocation_endpoint: https://vault.example/revoke
             rotation: grace
             release: proxy_only
+            default_lifetime: 1h
+            keep_fresh: 2h
+            keep_alive: 30d
+            refresh_concurrency: 3
             authorization_endpoint:
         """)
     let configuration = try Fixture.load(text)
+    var renewal = RenewalPolicy()
+    renewal.keepFresh = .seconds(2 * 3600)
+    renewal.keepAlive = .seconds(30 * 86_400)
+    renewal.concurrency = 3
+    #expect(configuration.providers[0].defaultLifetime == .seconds(3600))
     #expect(
       configuration.providers[0].authorization
         == ProviderAuthorization(
           endpoint: EndpointURL("https://vault.example/authorize")!, issuer: "https://vault.example",
-          revocationEndpoint: EndpointURL("https://vault.example/revoke")!, rotation: .grace))
+          revocationEndpoint: EndpointURL("https://vault.example/revoke")!, rotation: .grace, renewal: renewal))
     #expect(configuration.routes.routes[0].credential == .connection(provider: ProviderID("vault")))
     #expect(try Fixture.load(Self.valid).providers[0].authorization?.rotation == .unknown)
   }
@@ -53,6 +62,8 @@ struct ConnectionConfigurationTests {
     ("    authorization_endpoint: https://vault.example/authorize\n", "", "\"authorization_endpoint\" is missing"),
     ("https://vault.example/authorize", "http://vault.example/authorize", "codes and tokens would travel in clear"),
     ("https://vault.example/authorize", "/authorize", "must be an absolute http or https URL"),
+    ("authorization_endpoint:", "keep_alive: 1s\n    authorization_endpoint:", "keep_alive must be from 1m to 366d"),
+    ("authorization_endpoint:", "refresh_concurrency: 0\n    authorization_endpoint:", "refresh_concurrency must be from 1 to 256"),
     ("authorization_endpoint:", "rotation: sometimes\n    authorization_endpoint:", "none, strict, grace, unknown"),
     ("authorization_endpoint:", "release: token_exchange\n    authorization_endpoint:", "token_exchange is not available in this version"),
     ("authorization_endpoint:", "revocation_endpoint: http://vault.example/r\n    authorization_endpoint:", "codes and tokens would travel in clear"),

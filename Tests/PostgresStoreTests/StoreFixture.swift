@@ -125,6 +125,20 @@ func withTwoInstances(
   }
 }
 
+/// Any number of instances on one database; `body` runs on the first.
+///
+/// - Parameter database: a connection string; nil: a database of their own.
+func withInstances(
+  _ count: Int, on database: String? = nil, _ body: @escaping @Sendable ([Instance]) async throws -> Void
+) async throws {
+  let database = if let database { database } else { try await TemplateDatabase.copy() }
+  @Sendable func start(_ started: [Instance]) async throws {
+    if started.count == count { return try await started[0].onLoop { try await body(started) } }
+    try await withInstance(on: database) { try await start(started + [$0]) }
+  }
+  try await start([])
+}
+
 /// Runs `body` `count` times at once, spread over every loop of both instances.
 func inParallel<Success: Sendable>(
   _ count: Int, _ first: Instance, _ second: Instance,

@@ -25,6 +25,9 @@ public enum BrokerEvent: Sendable, Hashable {
   case needsReauthentication(ReauthenticationReason)
   /// Disconnected here, but the provider did not take the revocation.
   case notRevokedAtProvider
+  /// The provider refuses Postern itself: none of its connections is refreshed until it does not.
+  case incidentBegan
+  case incidentEnded
   /// A credential that the store never took was given up: it expired, or the process shut down.
   case notStored
 }

@@ -8,14 +8,17 @@ public struct ProviderAuthorization: Sendable, Equatable {
   /// Source: RFC 7009 §2; nil: disconnecting is local.
   public var revocationEndpoint: EndpointURL?
   public var rotation: Rotation
+  public var renewal: RenewalPolicy
 
   public init(
-    endpoint: EndpointURL, issuer: String? = nil, revocationEndpoint: EndpointURL? = nil, rotation: Rotation = .unknown
+    endpoint: EndpointURL, issuer: String? = nil, revocationEndpoint: EndpointURL? = nil, rotation: Rotation = .unknown,
+    renewal: RenewalPolicy = RenewalPolicy()
   ) {
     self.endpoint = endpoint
     self.issuer = issuer
     self.revocationEndpoint = revocationEndpoint
     self.rotation = rotation
+    self.renewal = renewal
   }
 
   /// What the provider does to a refresh token that was used: it decides what may be done after a refresh whose outcome

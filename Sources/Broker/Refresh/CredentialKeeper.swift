@@ -19,10 +19,19 @@ struct CredentialKeeper: Sendable {
   ///   - lease: nil: the store was down when it was obtained; a lease is taken for storing it.
   ///   - mayRetry: asked after each failure.
   func keep(_ record: CredentialRecord, lease: ConnectionLease?, mayRetry: () -> Bool) async {
+    var lease = lease
+    var sealed = lease.map { seal(record, $0) }
     var attempt = 0
     while true {
-      do {
-        if try await settled(record, lease: lease) { return }
+      do throws(StoreFailure) {
+        if lease == nil {
+          let current = try await store.connection(connection)?.credential
+          if let current, current.expiresAt >= record.expiresAt { return }
+          lease = try await takeLease(generation: current?.generation ?? 0)
+          sealed = lease.map { seal(record, $0) }
+        }
+        // The same bytes each time, so that a commit whose answer was lost is known again.
+        if let lease, let sealed { return try await commit(sealed, under: lease) }
       } catch {
         observer.observe(.storeUnavailable, of: connection)
       }
@@ -35,22 +44,20 @@ struct CredentialKeeper: Sendable {
     }
   }
 
-  /// - Returns: false when it has to be tried again.
-  private func settled(_ record: CredentialRecord, lease: ConnectionLease?) async throws(StoreFailure) -> Bool {
-    var lease = lease
-    if lease == nil {
-      let current = try await store.connection(connection)?.credential
-      if let current, current.expiresAt >= record.expiresAt { return true }
-      let outcome = try await store.takeLease(on: connection, generation: current?.generation ?? 0, for: limits.lease)
-      if case .taken(let taken) = outcome { lease = taken }
-    }
-    guard let lease else { return false }
-    let generation = lease.generation + 1
-    let sealed = sealer.seal(record, of: connection, generation: generation, jitter: jitter)
+  private func takeLease(generation: Int64) async throws(StoreFailure) -> ConnectionLease? {
+    let outcome = try await store.takeLease(on: connection, generation: generation, for: limits.lease)
+    guard case .taken(let lease) = outcome else { return nil }
+    return lease
+  }
+
+  private func seal(_ record: CredentialRecord, _ lease: ConnectionLease) -> StoredCredential {
+    sealer.seal(record, of: connection, generation: lease.generation + 1, jitter: jitter)
+  }
+
+  private func commit(_ sealed: StoredCredential, under lease: ConnectionLease) async throws(StoreFailure) {
     switch try await store.commit(sealed, under: lease) {
-    case .stored: observer.observe(.stored(generation: generation), of: connection)
-    case .superseded: observer.observe(.superseded(generation: generation), of: connection)
+    case .stored: observer.observe(.stored(generation: sealed.generation), of: connection)
+    case .superseded: observer.observe(.superseded(generation: sealed.generation), of: connection)
     }
-    return true
   }
 }

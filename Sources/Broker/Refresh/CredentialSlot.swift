@@ -81,6 +81,14 @@ struct CredentialSlot {
 }
 
 extension BrokerFailure {
+  /// nil: trying again is of no use.
+  var retryAfter: Duration? {
+    switch self {
+    case .unavailable(let pause), .refused(_, let pause): pause
+    case .notConnected, .needsReauthentication, .unknownProvider: nil
+    }
+  }
+
   /// The same for somebody who comes at another moment.
   func retrying(after pause: Duration) -> BrokerFailure {
     switch self {

@@ -25,6 +25,8 @@ public final class LiveCredentials: Sendable, ChangeObserver {
 
   private struct State {
     var providers: [ProviderID: Provider] = [:]
+    /// Connections that somebody has asked for since they were last reported.
+    var used: Set<ConnectionKey> = []
     var current: [ConnectionKey: EntryNumber] = [:]
     var entries: [EntryNumber: Entry] = [:]
     var entryCount = 0
@@ -46,6 +48,7 @@ public final class LiveCredentials: Sendable, ChangeObserver {
   private let executor: (any TaskExecutor)?
   private let observer: any BrokerObserver
   private let limits: BrokerLimits
+  private let gates: ProviderGates
   private let rememberedMax: Int
 
   /// - Parameters:
@@ -65,6 +68,7 @@ public final class LiveCredentials: Sendable, ChangeObserver {
     self.executor = executor
     self.observer = observer
     self.limits = limits
+    gates = ProviderGates(clock: clock, random: random, observer: observer, limits: limits)
     self.rememberedMax = rememberedMax
     reconfigure(providers)
   }
@@ -84,6 +88,13 @@ public final class LiveCredentials: Sendable, ChangeObserver {
     for provider: ProviderID, of owner: ConnectionKey.Owner = .service, replacing generation: Int64? = nil
   ) async throws(BrokerFailure) -> LiveCredential {
     let key = ConnectionKey(provider: provider, owner: owner)
+    state.withLock { if owner != .service, $0.used.count < rememberedMax { $0.used.insert(key) } }
+    return try await credential(key, replacing: generation)
+  }
+
+  private func credential(
+    _ key: ConnectionKey, replacing generation: Int64?
+  ) async throws(BrokerFailure) -> LiveCredential {
     let result = await withCheckedContinuation { (waiter: Waiter) in
       let now = clock.now
       let answer = state.withLock { demand(key, replacing: generation, by: waiter, at: now, &$0) }
@@ -107,6 +118,7 @@ public final class LiveCredentials: Sendable, ChangeObserver {
         // A new client secret may be the answer to a refusal: the pause after it ends.
         if old[key.provider] != provider { state.entries[number]?.slot.reopen() }
       }
+      gates.forget { old[$0] != state.providers[$0] }
     }
   }
 
@@ -119,6 +131,31 @@ public final class LiveCredentials: Sendable, ChangeObserver {
     }
     for task in tasks { await task.value }
   }
+
+  // MARK: For the scheduler
+
+  /// Of the providers whose connections may be refreshed now though nobody asks.
+  var renewalPolicies: [ProviderID: RenewalPolicy] {
+    state.withLock { $0.providers.compactMapValues { $0.authorization?.renewal } }.filter { gates.isOpen($0.key) }
+  }
+
+  func renew(_ due: DueRenewal) async throws(BrokerFailure) {
+    _ = try await credential(due.key, replacing: due.generation)
+  }
+
+  /// The connections that somebody has asked for since the last time.
+  func takeUsed() -> [ConnectionKey] {
+    state.withLock { state in
+      defer { state.used = [] }
+      return Array(state.used)
+    }
+  }
+
+  /// The providers that refuse Postern itself, as this process has learned.
+  public var incidents: [ProviderIncident] { gates.incidents }
+
+  /// What other instances have learned; `ended` of what this one has told them.
+  func hear(_ incidents: [ProviderIncident], ended: [ProviderID]) { gates.hear(incidents, ended: ended) }
 
   // MARK: Forgetting
 
@@ -192,13 +229,15 @@ public final class LiveCredentials: Sendable, ChangeObserver {
     let driver = RefreshDriver(
       connection: key, provider: provider, store: store, transport: transport, sealer: sealer, clock: clock,
       sleeper: sleeper, observer: observer, limits: limits,
-      isEnding: { [self] in state.withLock { $0.isShuttingDown } })
+      isEnding: { [self] in state.withLock { $0.isShuttingDown } },
+      turnsAway: { [gates] in gates.enter(key.provider) })
     switch await driver.run(replacing: generation) {
     case .adopted(let record, let generation):
       observer.observe(.adopted(generation: generation), of: key)
       succeed(number, with: record, generation: generation)
     case .kept(let record, let generation): succeed(number, with: record, generation: generation, isLast: true)
     case .obtained(let record, let lease):
+      gates.note(nil, of: key)
       let credential = succeed(number, with: record, generation: lease.map { $0.generation + 1 })
       await keep(record, lease: lease, of: key) { [self] in
         record.refreshToken != nil || state.withLock { $0.entries[number]?.credentialCount == credential }
@@ -206,14 +245,17 @@ public final class LiveCredentials: Sendable, ChangeObserver {
     case .failed(let failure, let lease):
       let pause = fail(number, failure)
       observer.observe(.failed(failure, pause: pause), of: key)
+      gates.note(failure, of: key)
       // Should this fail, the lease runs out by itself, only later, and the attempt is in doubt.
       if let lease { try? await store.release(lease, as: RefreshAttemptOutcome(failure), pause: pause) }
     case .postponed(let lease, let remaining):
       close(number, .unavailable(retryAfter: .zero), for: remaining)
       try? await store.release(lease, as: .postponed, pause: remaining)
     case .waited(let remaining): close(number, .unavailable(retryAfter: .zero), for: remaining)
+    case .turnedAway(let failure): close(number, failure, for: failure.retryAfter ?? .zero)
     case .storeUnavailable: close(number, .unavailable(retryAfter: .zero), for: .zero)
     case .refused(let reason, let lease):
+      if reason != .noRefreshToken { gates.note(nil, of: key) }
       do throws(StoreFailure) {
         try await store.requireReauthentication(reason, under: lease)
         observer.observe(.needsReauthentication(reason), of: key)

@@ -9,6 +9,7 @@ import OAuthCore
 ///          └ to be replaced → leasing
 /// leasing ─┬ another has it, or has moved the row → waiting → reading …, until leaseWait → waited
 ///          ├ closed after a failure ──────────────→ waited
+///          ├ the provider is not to be asked ─────→ turnedAway
 ///          ├ taken, earlier attempt in doubt, old token still live, rotation forbids a second use → postponed
 ///          ├ taken, no refresh token ─────────────→ refused
 ///          └ taken → asking
@@ -68,6 +69,8 @@ struct Refresh: Sendable, Equatable {
   enum Event: Sendable, Equatable {
     case read(Found)
     case leased(LeaseOutcome)
+    /// The provider is not to be asked now.
+    case turnedAway(BrokerFailure)
     case slept
     /// The process ends: it waits for nobody.
     case interrupted
@@ -80,7 +83,7 @@ struct Refresh: Sendable, Equatable {
   enum Action: Sendable, Equatable {
     /// → `read`, `storeFailed`
     case read
-    /// → `leased`, `storeFailed`
+    /// → `leased`, `turnedAway`, `storeFailed`
     case takeLease(generation: Int64)
     /// → `slept`, `interrupted`
     case sleep(Duration)
@@ -105,6 +108,7 @@ struct Refresh: Sendable, Equatable {
     /// The connection is to be marked: its user has to act.
     case refused(ReauthenticationReason, ConnectionLease)
     case waited(remaining: Duration)
+    case turnedAway(BrokerFailure)
     case storeUnavailable
     case ended(BrokerFailure)
   }
@@ -134,6 +138,7 @@ struct Refresh: Sendable, Equatable {
     case (.leasing, .leased(.held(let remaining))): return wait(remaining, at: now)
     // Somebody committed in between: what they committed is read next.
     case (.leasing, .leased(.moved)): return wait(.zero, at: now)
+    case (.leasing, .turnedAway(let failure)): return finish(.turnedAway(failure))
     case (.waiting, .slept):
       state = .reading
       return .read

@@ -14,6 +14,8 @@ struct RefreshDriver: Sendable {
   let limits: BrokerLimits
   /// Asked before each wait for another instance.
   let isEnding: @Sendable () -> Bool
+  /// Asked before the provider is; nil: it may be.
+  let turnsAway: @Sendable () -> BrokerFailure?
 
   /// - Parameter generation: what is no longer wanted; nil: any that is live will do.
   func run(replacing generation: Int64?) async -> Refresh.Outcome {
@@ -32,6 +34,7 @@ struct RefreshDriver: Sendable {
       switch action {
       case .read: return .read(try await find())
       case .takeLease(let generation):
+        if let failure = turnsAway() { return .turnedAway(failure) }
         return .leased(try await store.takeLease(on: connection, generation: generation, for: limits.lease))
       case .sleep(let duration):
         if isEnding() { return .interrupted }

@@ -56,6 +56,9 @@ extension Section {
     optional("release") { value in
       value.choice([("proxy_only", ())], unavailable: ["never", "token_exchange"])
     }
+    let defaultLifetime = optional("default_lifetime", default: Provider.lifetimeWhenUnnamed) { value in
+      value.duration(in: .seconds(30) ... RenewalMargins.lifetimeMax)
+    }
     let scopes = optional("scopes", default: []) { $0.uniqueList { $0.text } }
     let allowedHosts = required("allowed_hosts", "the only hosts that this provider's tokens are sent to") { value in
       value.uniqueList { $0.hostName }
@@ -79,16 +82,18 @@ extension Section {
       member(key)?.fault(
         "\(value.path): codes and tokens would travel in clear; use https, or development: { allow_http: true }")
     }
-    guard let endpoint, let client, let grant, let scopes, let allowedHosts else { return nil }
+    guard let endpoint, let client, let grant, let scopes, let allowedHosts, let defaultLifetime else { return nil }
     if grant == .authorizationCode, authorization == nil { return nil }
     return Provider(
       id: id, tokenEndpoint: endpoint, client: client, scopes: scopes, allowedHosts: allowedHosts, allowHTTP: allowHTTP,
-      allowPrivateAddresses: allowPrivateAddresses, authorization: authorization)
+      allowPrivateAddresses: allowPrivateAddresses, defaultLifetime: defaultLifetime, authorization: authorization)
   }
 
   /// The members that only a provider has whose accounts users connect.
   private func authorization(for grant: GrantType?) -> ProviderAuthorization? {
-    let keys = ["authorization_endpoint", "revocation_endpoint", "issuer", "rotation"]
+    let keys = [
+      "authorization_endpoint", "revocation_endpoint", "issuer", "rotation", "keep_fresh", "keep_alive", "refresh_concurrency",
+    ]
     guard grant == .authorizationCode else {
       // Of a faulty grant, too, the members are known.
       for key in keys {
@@ -105,7 +110,12 @@ extension Section {
     let rotation = optional("rotation", default: .unknown) { value in
       value.choice(ProviderAuthorization.Rotation.allCases.map { ($0.rawValue, $0) })
     }
+    var renewal = RenewalPolicy()
+    replace(&renewal.keepFresh, "keep_fresh") { $0.duration(in: .zero ... RenewalMargins.lifetimeMax) }
+    replace(&renewal.keepAlive, "keep_alive") { $0.duration(in: .seconds(60) ... RenewalMargins.lifetimeMax) }
+    replace(&renewal.concurrency, "refresh_concurrency") { $0.count(in: 1...256) }
     guard let endpoint, let rotation else { return nil }
-    return ProviderAuthorization(endpoint: endpoint, issuer: issuer, revocationEndpoint: revocation, rotation: rotation)
+    return ProviderAuthorization(
+      endpoint: endpoint, issuer: issuer, revocationEndpoint: revocation, rotation: rotation, renewal: renewal)
   }
 }

@@ -73,6 +73,9 @@ final class Server: Sendable {
       providers: configuration.providers, store: stores.connections, transport: egress, keyRing: configuration.keys,
       clock: clock, random: SystemRandom(), sleeper: LoopSleeper(loop: loops[0]), executor: loops[0],
       observer: LoggedBroker())
+    let scheduler = RenewalScheduler(
+      credentials: credentials, queue: stores.renewals, incidents: stores.incidents, clock: clock, random: SystemRandom(),
+      sleeper: LoopSleeper(loop: loops[0]))
     let feed = ChangeListener(
       loop: loops[0], pool: pools[0], configuration: database, observers: [changes], logger: logger)
     services.freshness.follow(feed)
@@ -122,6 +125,7 @@ final class Server: Sendable {
       let endpoints = adminEndpoints(dataPlane, served, pools: pools, feed: feed)
       try await dataPlane.listen(on: admin, serving: .endpoints(endpoints))
     }
+    let renewals = loops[0].task { await scheduler.run() }
     logger.notice(
       "serving",
       metadata: ["issuer": "\(configuration.issuer)", "loops": "\(loops.count)", "open_files": "\(openFiles)"])
@@ -141,6 +145,7 @@ final class Server: Sendable {
     await loops[0].task { served.stop() }.value
     await dataPlane.drain(within: shutdown.drain)
     maintenance.cancel()
+    renewals.cancel()
     await credentials.shutdown()
     await egress.shutdown()
     await loops[0].task { feed.stop() }.value

@@ -15,6 +15,8 @@ struct Stores: Sendable {
   let signingKeys: PostgresSigningKeyStore
   let connections: PostgresConnectionStore
   let connectFlows: PostgresConnectFlowStore
+  let renewals: PostgresRenewalQueue
+  let incidents: PostgresProviderIncidentStore
 
   init(pools: PoolGroup, logger: Logger) {
     tokens = PostgresTokenStore(pools: pools, logger: logger)
@@ -25,5 +27,7 @@ struct Stores: Sendable {
     signingKeys = PostgresSigningKeyStore(pools: pools, logger: logger)
     connections = PostgresConnectionStore(pools: pools, logger: logger)
     connectFlows = PostgresConnectFlowStore(pools: pools, logger: logger)
+    renewals = PostgresRenewalQueue(pools: pools, logger: logger)
+    incidents = PostgresProviderIncidentStore(pools: pools, logger: logger)
   }
 }

@@ -20,10 +20,10 @@ private struct Scene {
     self.rotation = rotation
   }
 
-  func instance(rememberedMax: Int = 100) -> LiveCredentials {
+  func instance(rememberedMax: Int = 100, limits: BrokerLimits = BrokerLimits()) -> LiveCredentials {
     LiveCredentials(
       providers: [.connectable(rotation: rotation)], store: store, transport: provider, keyRing: .test, clock: time,
-      random: FixedRandom(), sleeper: time, executor: nil, observer: EventRecorder(), rememberedMax: rememberedMax)
+      random: FixedRandom(), sleeper: time, executor: nil, observer: EventRecorder(), limits: limits, rememberedMax: rememberedMax)
   }
 
   /// Stores what alice has connected.
@@ -263,6 +263,77 @@ struct UserCredentialsTests {
     scene.time.advance(by: .seconds(100))
     #expect(await instance.answer() == .failure(.needsReauthentication(.noRefreshToken)))
     #expect(scene.provider.callCount == 0)
+  }
+
+  @Test("a provider that refuses Postern itself is asked once for all its connections; live tokens serve on, from memory and from the store")
+  func incident() async throws {
+    let scene = Scene()
+    let names = ["bob", "carol", "dave"]
+    func key(_ name: String) -> ConnectionKey { ConnectionKey(provider: "cloudvault", owner: .subject(Subject(name))) }
+    for name in names { try await scene.connect("access-\(name)", lifetime: .seconds(60), as: key(name)) }
+    try await scene.connect("access-live")
+    scene.time.advance(by: .seconds(60))
+    scene.provider.script(.success(.json(401, #"{"error":"invalid_client"}"#)))
+    let instance = scene.instance()
+    for name in names {
+      #expect(await instance.answer(of: Subject(name)) == .failure(.refused(.invalidClient, retryAfter: .seconds(10))))
+      #expect(scene.store[key(name)]?.state == .active)
+    }
+    #expect(await instance.answer() == .success("Bearer access-live"))
+    #expect(scene.provider.callCount == 1)
+    #expect(instance.incidents.map(\.refusal) == [.invalidClient])
+    scene.time.advance(by: .seconds(10))
+    for name in names { #expect(await instance.answer(of: Subject(name)) != .failure(.notConnected)) }
+    #expect(instance.incidents.isEmpty)
+  }
+
+  @Test("200 callers wait 12 s for a provider that takes so long; who waits for less is told when to come back, and is served then")
+  func slowProvider() async throws {
+    let scene = Scene()
+    try await scene.connect()
+    scene.time.advance(by: .seconds(3600))
+    scene.provider.think()
+    var impatience = BrokerLimits()
+    impatience.leaseWait = .seconds(3)
+    let (instances, hasty) = ((0..<4).map { _ in scene.instance() }, scene.instance(limits: impatience))
+    async let answers = withTaskGroup(of: Result<String, BrokerFailure>.self) { group in
+      for number in 0..<200 { group.addTask { await instances[number % 4].answer() } }
+      return await group.reduce(into: []) { $0.append($1) }
+    }
+    await eventually { scene.provider.callCount == 1 && scene.time.sleeperCount == 3 }
+    async let early = hasty.answer()
+    for _ in 0..<12 {
+      await eventually { scene.time.sleeperCount >= 3 }
+      scene.time.advance(by: .seconds(1))
+      for _ in 0..<100 { await Task.yield() }
+    }
+    guard case .failure(.unavailable(let pause)) = await early else {
+      Issue.record("an answer out of nothing")
+      return
+    }
+    #expect(pause > .zero)
+    scene.provider.answer()
+    await eventually { scene.store[Scene.key]?.generation == 2 }
+    scene.time.advance(by: .seconds(25))
+    #expect(await hasty.answer() == .success("Bearer token-1"))
+    #expect(Set(await answers) == [.success("Bearer token-1")])
+    #expect(scene.provider.callCount == 1)
+  }
+
+  @Test("a generation that is named as useless is replaced once, however many name it")
+  func replacing() async throws {
+    let scene = Scene()
+    try await scene.connect()
+    let instance = scene.instance()
+    #expect(await instance.answer() == .success("Bearer access-0"))
+    let tokens = try await withThrowingTaskGroup(of: Secret.self) { group in
+      for _ in 0..<50 {
+        group.addTask { try await instance.credential(for: "cloudvault", of: .subject(Scene.alice), replacing: 1).fieldValue }
+      }
+      return try await group.reduce(into: Set<Secret>()) { $0.insert($1) }
+    }
+    #expect(tokens == [Secret("Bearer token-1")])
+    #expect(scene.provider.callCount == 1)
   }
 
   @Test("what is remembered is bounded, and forgetting costs the store one look, never the provider")

@@ -1,0 +1,142 @@
+import Cryptography
+import OAuthCore
+import Synchronization
+
+/// Refreshes connections before their tokens end though nobody asks, on any number of instances: each takes up what is due
+/// and nobody else has, so many at a time that neither a provider nor the store meets a herd after an outage.
+///
+/// It also carries what this instance has learned to the store: which connections are used, which providers refuse Postern.
+public final class RenewalScheduler: Sendable {
+  public struct Limits: Sendable {
+    /// Between looks at the queue when nothing was due, and when something was.
+    public var idlePause = Duration.seconds(1)
+    public var busyPause = Duration.milliseconds(100)
+    /// How long nobody else takes up what one has; longer than a refresh.
+    public var claim = Duration.seconds(60)
+    /// Between reports of use.
+    public var reportPause = Duration.seconds(60)
+    /// An incident that nobody has prolonged for so long was left by a process that is gone.
+    public var incidentMemory = Duration.seconds(3600)
+
+    public init() {}
+  }
+
+  private struct State {
+    var inFlight: [ProviderID: Int] = [:]
+    var reportAt: Timestamp?
+    var reported: [ProviderID: ProviderIncident] = [:]
+  }
+
+  private let credentials: LiveCredentials
+  private let queue: any RenewalQueue
+  private let incidents: any ProviderIncidentStore
+  private let clock: any WallClock
+  private let random: any RandomSource
+  private let sleeper: any Sleeper
+  private let limits: Limits
+  private let state = Mutex(State())
+
+  public init(
+    credentials: LiveCredentials, queue: any RenewalQueue, incidents: any ProviderIncidentStore, clock: any WallClock,
+    random: any RandomSource, sleeper: any Sleeper, limits: Limits = Limits()
+  ) {
+    self.credentials = credentials
+    self.queue = queue
+    self.incidents = incidents
+    self.clock = clock
+    self.random = random
+    self.sleeper = sleeper
+    self.limits = limits
+  }
+
+  /// Goes on until the task is cancelled. What is being refreshed then belongs to `credentials`, which drains it.
+  public func run() async {
+    await withDiscardingTaskGroup { group in
+      while !Task.isCancelled {
+        await report()
+        let due = await takeUp()
+        for renewal in due { group.addTask { [self] in await renew(renewal) } }
+        let pause = due.isEmpty ? limits.idlePause : limits.busyPause
+        await sleeper.sleep(for: pause * (1 + random.jitter() / 4))
+      }
+    }
+  }
+
+  // MARK: Renewing
+
+  private func takeUp() async -> [DueRenewal] {
+    let policies = credentials.renewalPolicies
+    let counts = state.withLock { state in
+      policies.reduce(into: [ProviderID: Int]()) { counts, entry in
+        let free = entry.value.concurrency - state.inFlight[entry.key, default: 0]
+        if free > 0 { counts[entry.key] = free }
+      }
+    }
+    guard !counts.isEmpty, let due = try? await queue.claim(counts, at: clock.now, for: limits.claim) else { return [] }
+    state.withLock { state in
+      for renewal in due { state.inFlight[renewal.key.provider, default: 0] += 1 }
+    }
+    return due
+  }
+
+  private func renew(_ due: DueRenewal) async {
+    let now = clock.now
+    let policy = credentials.renewalPolicies[due.key.provider] ?? RenewalPolicy()
+    switch policy.decide(due, at: now) {
+    case .postpone(let end): try? await queue.postpone(due.key, until: end)
+    case .renew:
+      do throws(BrokerFailure) {
+        try await credentials.renew(due)
+      } catch {
+        await settle(due.key, error)
+      }
+    }
+    state.withLock { $0.inFlight[due.key.provider, default: 1] -= 1 }
+  }
+
+  /// What is not postponed is due again when the claim has ended.
+  private func settle(_ key: ConnectionKey, _ failure: BrokerFailure) async {
+    switch failure {
+    case .unavailable(let pause), .refused(_, let pause):
+      guard pause > limits.claim else { return }
+      try? await queue.postpone(key, until: clock.now + pause * (1 + random.jitter() / 4))
+    case .notConnected, .needsReauthentication: try? await queue.drop(key)
+    case .unknownProvider: break
+    }
+  }
+
+  // MARK: Reporting
+
+  private func report() async {
+    let now = clock.now
+    let isUseDue = state.withLock { state in
+      guard state.reportAt.map({ $0 <= now }) ?? true else { return false }
+      state.reportAt = now + limits.reportPause
+      return true
+    }
+    if isUseDue {
+      let used = credentials.takeUsed()
+      if !used.isEmpty { try? await queue.recordUse(of: used, at: now) }
+    }
+    await exchangeIncidents()
+  }
+
+  private func exchangeIncidents() async {
+    let current = Dictionary(uniqueKeysWithValues: credentials.incidents.map { ($0.provider, $0) })
+    let known = state.withLock { $0.reported }
+    do throws(StoreFailure) {
+      for incident in current.values where known[incident.provider] != incident { try await incidents.record(incident) }
+      for provider in known.keys where current[provider] == nil { try await incidents.end(provider) }
+      let all = try await incidents.incidents()
+      let ended = known.keys.filter { provider in
+        known[provider] == current[provider] && !all.contains { $0.provider == provider }
+      }
+      credentials.hear(all, ended: ended)
+      state.withLock { $0.reported = current.filter { !ended.contains($0.key) } }
+      let now = clock.now
+      for incident in all where incident.closedUntil + limits.incidentMemory < now { try await incidents.end(incident.provider) }
+    } catch {
+      // The next round tries again; each instance learns of an incident by itself, too.
+    }
+  }
+}
