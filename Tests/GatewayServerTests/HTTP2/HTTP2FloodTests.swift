@@ -111,7 +111,7 @@ private let get: [(String, String)] = [(":method", "GET"), (":scheme", "http"), 
     }
     defer { upstream.stop() }
     var limits = limits()
-    limits.clientConnectionsPerSource = 3
+    limits.request.connectionsPerSourceMax = 3
     let gateway = try Gateway.open(upstream.address, limits: limits)
     let client = try gateway.connectHTTP2()
     let streams = (0..<3).map { _ in client.get("/") }
