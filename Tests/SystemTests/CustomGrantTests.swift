@@ -57,7 +57,7 @@ extension SystemTests {
     }
     let refused = try check(PosternProcess.binary)
     #expect(refused.status != 0)
-    #expect(refused.errors.contains("unknown-grant.yaml:13:65:"))
+    #expect(refused.errors.contains("unknown-grant.yaml:14:65:"))
     #expect(refused.errors.contains("this program has no grant \"\(Self.companionCode)\""))
     let accepted = try check(PosternProcess.customGrantServer)
     #expect(accepted.status == 0, "\(accepted.errors)")

@@ -182,8 +182,11 @@ public struct PostgresConnectionStore: ConnectionStore {
       return try await takeLease(on: key, generation: generation, for: duration)
     }
     guard row.generation == generation else { return .moved }
-    // It may have run out between the two statements: the next try gets it.
-    return .held(remaining: .microseconds(max(0, row.remaining ?? 0)))
+    // Not held any more: it ran out between the two statements, or the row was made there. The next try gets it, or another.
+    guard let remaining = row.remaining, remaining > 0 else {
+      return try await takeLease(on: key, generation: generation, for: duration)
+    }
+    return .held(remaining: .microseconds(remaining))
   }
 
   private func takeFreeLease(
