@@ -158,4 +158,28 @@ extension String {
   fileprivate func replacingCharacters(at index: Index, with text: String) -> String {
     String(self[..<index]) + text + self[self.index(after: index)...]
   }
+
+  @Test("RFC 7517 §4.5: keys that share an id are tried one after the other, four at most")
+  func sharedIDs() throws {
+    let signers = (0..<5).map { _ in SigningKey.generate(.edDSA, id: "same") }
+    let keys = VerificationKeySet(JWKSet(keys: signers.map(\.publicJWK)))
+    for (index, signer) in signers.enumerated() {
+      let token = JWS.sign(ascii("{}"), type: nil, with: signer)
+      if index < 4 {
+        #expect(try UnverifiedJWT(ascii(token)).verify(with: keys) == signer.publicJWK.thumbprint)
+      } else {
+        #expect(throws: JWSError.badSignature) { try JWS.verify(token, with: keys) }
+      }
+    }
+  }
+
+  @Test("RFC 7515 §3.1: what is meant as a JWS is known by its form, well-formed or not", arguments: [
+    (#"{"alg":"none"}"#, "{}", true), (" \n{", "", true), (#"{"alg""#, "x", true), (#""text""#, "{}", false), ("", "{}", false),
+  ])
+  func meaning(header: String, payload: String, isMeant: Bool) {
+    let token = "\(Base64URL.encode(ascii(header))).\(Base64URL.encode(ascii(payload)))."
+    #expect(UnverifiedJWT.isMeant(by: ascii(token)) == isMeant)
+    #expect(!UnverifiedJWT.isMeant(by: ascii(token + ".")))
+    #expect(!UnverifiedJWT.isMeant(by: ascii(String(token.dropLast()))))
+  }
 }

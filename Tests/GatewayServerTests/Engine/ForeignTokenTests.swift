@@ -168,6 +168,57 @@ struct ForeignTokenTests {
     #expect(status(client, "/crm", Strangers.token(key)) == "200")
   }
 
+  @Test("What an issuer publishes is bounded: a set without end is none, and what was known before serves on")
+  func bounds() throws {
+    defer { upstream.stop() }
+    let key = SigningKey.generate(.edDSA)
+    let many = (0..<JWKSet.keyCountMax).map { _ in SigningKey.generate(.edDSA) }
+    strangers.publish([key] + many)
+    let client = try strangers.gateway([.accepting([.idp()], at: "/crm")], upstream: upstream).connect()
+    #expect(status(client, "/crm", Strangers.token(key)) == "503")
+    let limits = strangers.requests.map(\.bodyByteCountMax)
+    #expect(limits == [256 << 10, 1 << 20])
+
+    strangers.publish([key])
+    strangers.clock.advance(by: .seconds(1))
+    #expect(status(client, "/crm", Strangers.token(key)) == "200")
+    strangers.publish(many + many)
+    strangers.clock.advance(by: .seconds(31))
+    #expect(status(client, "/crm", Strangers.token(many[0])) == "503", "who knows whether it is a key of theirs")
+    #expect(status(client, "/crm", Strangers.token(key, ["jti": "2"])) == "200")
+  }
+
+  @Test("A stream on a foreign token ends with the key that vouched for it, and goes on when Postern's own changes are missed")
+  func streams() throws {
+    let upstream = try ScriptedUpstream { connection, _ in
+      guard let head = connection.readHead() else { return }
+      if head.contains("Upgrade") {
+        connection.send(Array(WebSocketPeer.switching.utf8) + WebSocketPeer.text("hello"))
+        while connection.receive() != nil {}
+      } else {
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+      }
+    }
+    defer { upstream.stop() }
+    let (old, new) = (SigningKey.generate(.es256), SigningKey.generate(.es256))
+    strangers.publish([old])
+    var route = Route.accepting([.idp()], at: "/crm")
+    route.streams = .webSocket
+    let gateway = try strangers.gateway([route], upstream: upstream)
+    let client = try gateway.connect()
+    client.send(WebSocketPeer.request("Authorization: Bearer \(Strangers.token(old))\r\n", path: "/crm/1"))
+    #expect(client.readHead()?.hasPrefix("HTTP/1.1 101 ") == true)
+    #expect(client.read(7) != nil)
+    gateway.onEngine { $0.forgetEverything() }
+    #expect(gateway.verifier.state.withLock { $0.confirmed } == 0)
+
+    strangers.publish([new])
+    strangers.clock.advance(by: .seconds(31))
+    #expect(status(try gateway.connect(), "/crm", Strangers.token(new)) == "200")
+    #expect(client.readClose() == 1008)
+    #expect(gateway.counters.revokedStreams == 1)
+  }
+
   @Test("One issuer's key does not sign for another")
   func otherIssuersKeys() throws {
     defer { upstream.stop() }
