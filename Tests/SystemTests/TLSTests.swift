@@ -125,18 +125,6 @@ extension SystemTests {
   }
 }
 
-extension Deployment {
-  /// One instance whose configuration was changed before it started.
-  fileprivate static func starting(with change: (String) -> String) throws -> Deployment {
-    let deployment = try Deployment(processes: 0)
-    let file = deployment.folder.appendingPathComponent("postern.yaml")
-    let text = try String(contentsOf: file, encoding: .utf8)
-    try change(text.trimmingCharacters(in: .newlines) + "\n").write(to: file, atomically: true, encoding: .utf8)
-    try deployment.launch().waitUntilReady()
-    return deployment
-  }
-}
-
 /// Python's `http.server` behind its `ssl` module: says what it was asked, and by which version.
 private final class PythonTLSServer {
   let port: Int

@@ -61,6 +61,17 @@ final class Deployment: @unchecked Sendable {
     for process in processes { try process.waitUntilReady() }
   }
 
+  /// Instances whose configuration was changed before they started.
+  static func starting(processes count: Int = 1, with change: (String) -> String) throws -> Deployment {
+    let deployment = try Deployment(processes: 0)
+    let file = deployment.folder.appendingPathComponent("postern.yaml")
+    let text = try String(contentsOf: file, encoding: .utf8)
+    try change(text.trimmingCharacters(in: .newlines) + "\n").write(to: file, atomically: true, encoding: .utf8)
+    for _ in 0..<count { try deployment.launch() }
+    for process in deployment.processes { try process.waitUntilReady() }
+    return deployment
+  }
+
   deinit {
     for process in processes { process.kill() }
     cloudVault?.terminate()
