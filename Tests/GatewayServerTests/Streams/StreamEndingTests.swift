@@ -265,6 +265,26 @@ enum StreamKind: CaseIterable, Sendable {
     Self.expectEnd(.webSocket, client)
   }
 
+  @Test("RFC 9113 §8.1: over HTTP/2 a revoked token resets the streams that rest on it, and no others")
+  func http2() throws {
+    let upstream = try Self.upstream()
+    defer { upstream.stop() }
+    let gateway = try Self.gateway(upstream)
+    let client = try gateway.connectHTTP2()
+    let ending = client.get("/events", [("authorization", "Bearer t")])
+    let waiting = client.get("/waiting", [("authorization", "Bearer t")])
+    let kept = client.get("/events", [("authorization", "Bearer other")])
+    client.readUntil { client in [ending, kept].allSatisfy { client.responses[$0]?.body.isEmpty == false } }
+    waitUntil { gateway.counters.proxiedRequests == 3 }
+    gateway.onEngine { $0.apply([.familyRevoked(Self.family)]) }
+    let ended = client.response(ending)
+    #expect(ended?.isComplete == false && ended?.error != nil)
+    #expect(client.response(waiting)?.status == "401")
+    // What was to come for the other would have come before this.
+    #expect(client.response(client.get("/short", [("authorization", "Bearer other")]))?.body == "ok")
+    #expect(client.responses[kept]?.isComplete == false && client.responses[kept]?.error == nil)
+  }
+
   @Test("an event stream that its reader leaves is left by the gateway before the next event")
   func leftEventStream() throws {
     let ended = Semaphore()
