@@ -12,7 +12,7 @@ mkdir -p "$out/corpus"
 # Each module by itself: only what is fuzzed is instrumented.
 flags=(-O -g -swift-version 6 -enable-testing -parse-as-library -enable-upcoming-feature ExistentialAny
   -sanitize=fuzzer,address -I "$out")
-for library in CLinux COpenSSL; do flags+=(-Xcc "-fmodule-map-file=$PWD/Sources/$library/module.modulemap" -I "Sources/$library"); done
+for library in CLinux CNGHTTP2 COpenSSL; do flags+=(-Xcc "-fmodule-map-file=$PWD/Sources/$library/module.modulemap" -I "Sources/$library"); done
 objects=()
 compile() {
   local module=$1
@@ -28,7 +28,7 @@ for module in JSON Cryptography OAuthCore Broker HTTPWire ReverseProxy; do
 done
 mapfile -t files < <(sources Tests/Fuzz; sources Tests/HTTPWireTests/Reference)
 compile HTTPWireTests "${files[@]}" Tests/HTTPWireTests/Scanning.swift
-swiftc -sanitize=fuzzer,address "${objects[@]}" -lcrypto -o "$out/fuzz"
+swiftc -sanitize=fuzzer,address "${objects[@]}" -lcrypto -lnghttp2 -o "$out/fuzz"
 
 # Seeds: what the tables of the tests send, one file per request.
 python3 - "$out/corpus" <<'SEEDS'

@@ -164,7 +164,11 @@ final class Exchange {
     if tunnel != nil { request.append(Tunnel.fieldLines) }
     withClient { $0.appendForwardedLines(to: &request) }
     request.append(forwardedHostOf: head, bytes)
-    request.append(isHTTP10 ? engine.via.beforeRequestIDOfHTTP10 : engine.via.beforeRequestID)
+    if withClient({ $0.channel.isCarried }) {
+      request.append(engine.via.beforeRequestIDOfHTTP2)
+    } else {
+      request.append(isHTTP10 ? engine.via.beforeRequestIDOfHTTP10 : engine.via.beforeRequestID)
+    }
     requestID.append(to: &request)
     request.append("\r\n")
     if let value = head.fields.traceParent { TraceField(bytes, value).append(to: &request, bytes, requestID) }

@@ -16,6 +16,7 @@ public struct ViaField: Sendable {
   // Written into every head, together with what stands there anyway. The version is that of the message received.
   let beforeRequestID: [UInt8]
   let beforeRequestIDOfHTTP10: [UInt8]
+  let beforeRequestIDOfHTTP2: [UInt8]
   let endOfHead: [UInt8]
 
   /// - Parameter pseudonym: a token; empty: none.
@@ -27,6 +28,7 @@ public struct ViaField: Sendable {
     self.pseudonym = Array(pseudonym.utf8)
     beforeRequestID = line("1.1") + Array("X-Request-Id: ".utf8)
     beforeRequestIDOfHTTP10 = line("1.0") + Array("X-Request-Id: ".utf8)
+    beforeRequestIDOfHTTP2 = line("2.0") + Array("X-Request-Id: ".utf8)
     endOfHead = line("1.1") + Array("\r\n".utf8)
   }
 
