@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-from processes import descriptor_limit
+from processes import Failed, descriptor_limit
 from rows.body import body
 from rows.connections import connections
 from rows.http2 import http2
@@ -30,18 +30,29 @@ SECTIONS = {section.__name__: section for section in (proxy, jwt, tls, http2, bo
 def main():
     settings = arguments()
     # Everything that runs is stopped on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    signal.signal(signal.SIGTERM, interrupt)
     descriptor_limit()
-    rows, tables = [], []
+    rows, tables, failures = [], [], []
     with tempfile.TemporaryDirectory(prefix="postern-bench-programs-") as programs:
         settings.programs = programs
         compile_programs(programs)
         for name in settings.sections or SECTIONS:
             print(f"== {name}", flush=True)
-            with Stage(settings, rows, tables) as stage:
-                SECTIONS[name](stage)
+            # One that fails does not cost the minutes of the others.
+            try:
+                with Stage(settings, rows, tables) as stage:
+                    SECTIONS[name](stage)
+            except (Failed, OSError, subprocess.SubprocessError) as failure:
+                print(f"{name} failed: {failure}", flush=True)
+                failures.append(name)
     if not settings.sections and not settings.quick:
         write_results(settings, rows, tables)
+    if failures:
+        sys.exit(f"failed: {', '.join(failures)}")
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
 
 
 def arguments():

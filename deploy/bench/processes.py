@@ -11,6 +11,11 @@ import socket
 import subprocess
 import time
 
+
+class Failed(Exception):
+    """A row cannot be measured: a server does not start, or does not answer as it should."""
+
+
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -57,7 +62,7 @@ def wait_for_port(port, seconds=20):
             return
         except OSError:
             time.sleep(0.05)
-    raise SystemExit(f"nothing listens on 127.0.0.1:{port} after {seconds} s")
+    raise Failed(f"nothing listens on 127.0.0.1:{port} after {seconds} s")
 
 
 class Server:
@@ -71,7 +76,7 @@ class Server:
             )
         try:
             wait_for_port(port)
-        except SystemExit:
+        except Failed:
             print(self.last_words())
             self.stop()
             raise
@@ -139,7 +144,7 @@ class Postgres:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         if done.returncode:
-            raise SystemExit(f"{program} failed:\n{done.stdout}")
+            raise Failed(f"{program} failed:\n{done.stdout}")
         return done.stdout
 
     def uri(self, database):

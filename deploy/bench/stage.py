@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import urllib.request
 
-from processes import Postgres, Server, descriptor_limit, free_port, processors, random_key
+from processes import Failed, Postgres, Server, descriptor_limit, free_port, processors, random_key
 
 HERE = pathlib.Path(__file__).resolve().parent
 BODY = json.dumps({"id": "cus_0123456789", "name": "Alice Example", "note": "x" * 120})
@@ -170,7 +170,7 @@ class Stage:
         holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             if not holder.stdout.readline():
-                raise SystemExit(f"{server.name}: {holder.stderr.read()}\n{server.last_words()}")
+                raise Failed(f"{server.name}: {holder.stderr.read()}\n{server.last_words()}")
             yield
         finally:
             holder.communicate(timeout=20)
@@ -180,7 +180,7 @@ class Stage:
         before = server.cpu_seconds()
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            raise SystemExit(f"{server.name}: {done.stderr}\n{server.last_words()}")
+            raise Failed(f"{server.name}: {done.stderr}\n{server.last_words()}")
         return json.loads(done.stdout), server.cpu_seconds() - before
 
     def wrk(self, server, path, script=None, headers=(), tls=False):
@@ -199,7 +199,7 @@ class Stage:
         cpu = server.cpu_seconds() - before
         requests = int(re.search(r"(\d+) requests in", output).group(1))
         if "Non-2xx" in output or "Socket errors" in output:
-            raise SystemExit(f"{server.name} did not answer 200 throughout:\n{output}")
+            raise Failed(f"{server.name} did not answer 200 throughout:\n{output}")
         return float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1)), cpu * 1e6 / requests
 
     def interleave(self, candidates, measure):

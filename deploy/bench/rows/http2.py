@@ -5,6 +5,7 @@ import socket
 import ssl
 import subprocess
 
+from processes import Failed
 from stage import GET
 
 CLIENTS = 16
@@ -43,5 +44,5 @@ def h2load(stage, server, token):
     answered = int(re.search(r"status codes: (\d+) 2xx", output).group(1))
     failed = re.search(r"(\d+) 3xx, (\d+) 4xx, (\d+) 5xx", output).groups()
     if "Application protocol: h2" not in output or answered == 0 or any(int(count) for count in failed):
-        raise SystemExit(f"{server.name} did not answer 200 by HTTP/2 throughout:\n{output}\n{server.last_words()}")
+        raise Failed(f"{server.name} did not answer 200 by HTTP/2 throughout:\n{output}\n{server.last_words()}")
     return answered / stage.seconds, cpu * 1e6 / succeeded
