@@ -40,7 +40,9 @@ extension Section {
   /// `{ jwt: https://idp.example, audience: gw }`
   fileprivate func issuerAcceptance() -> TokenAcceptance? {
     let identifier = required("jwt", "or introspection") { $0.issuerIdentifier }
-    let audience = required("audience", "what this issuer calls Postern: a token for anybody else must not be let in") { $0.text }
+    let audience = required("audience", "what this issuer calls Postern: a token for anybody else must not be let in") {
+      $0.text
+    }
     var issuer = ForeignIssuer(identifier: identifier ?? "")
     replace(&issuer.keySetURL, "jwks_uri") { $0.endpointURL }
     replace(&issuer.algorithms, "algorithms") { value in
@@ -108,7 +110,8 @@ extension Array where Element == Route {
           continue
         }
         if known != issuer {
-          conflicts.append((index, "\(issuer.identifier) is accepted here under other terms than above; only audience may differ"))
+          let sentence = "\(issuer.identifier) is accepted here under other terms than above; only audience may differ"
+          conflicts.append((index, sentence))
         }
       }
     }

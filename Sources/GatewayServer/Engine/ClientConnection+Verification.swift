@@ -16,7 +16,9 @@ extension ClientConnection {
     engine.count { $0.tokenMisses += 1 }
     let now = engine.wallNow
     guard let foreign = route.foreign else { return .decided(askOwn(presented, digest, for: route, bytes)) }
-    guard !foreign.hasRefused(digest, in: engine.verification, at: now) else { return .decided(deny(.invalidToken, route, bytes)) }
+    guard !foreign.hasRefused(digest, in: engine.verification, at: now) else {
+      return .decided(deny(.invalidToken, route, bytes))
+    }
     switch foreign.step(presented.withUnsafeBytes { Array($0) }, digest) {
     case .askOwn: return .decided(askOwn(presented, digest, for: route, bytes))
     case .vouched(let vouched):

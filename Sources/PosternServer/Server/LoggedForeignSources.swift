@@ -13,7 +13,8 @@ struct LoggedForeignSources: Sendable {
     case .keysUnavailable(let issuer, let reason):
       logger.warning("no keys of a foreign issuer", metadata: ["issuer": "\(issuer)", "reason": "\(reason)"])
     case .endpointSilent(let endpoint, let reason):
-      logger.warning("no answer of an introspection endpoint", metadata: ["endpoint": "\(endpoint.origin)", "reason": "\(reason)"])
+      logger.warning(
+        "no answer of an introspection endpoint", metadata: ["endpoint": "\(endpoint.origin)", "reason": "\(reason)"])
     }
   }
 }

@@ -33,7 +33,8 @@ public struct FetchedKeys: Sendable {
   private static func maxAge(_ cacheControl: String) -> Duration? {
     for directive in cacheControl.lowercased().split(separator: ",") {
       let parts = directive.split(separator: "=", maxSplits: 1).map { $0.filter { $0 != " " && $0 != "\"" } }
-      guard parts.count == 2, parts[0] == "max-age", !parts[1].isEmpty, parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) })
+      guard parts.count == 2, parts[0] == "max-age", !parts[1].isEmpty,
+        parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) })
       else { continue }
       return .seconds(min(Int64(parts[1]) ?? .max, freshnessRange.upperBound.components.seconds))
     }
