@@ -60,6 +60,9 @@ extension PostgresConnectionStore: UserConnectionStore {
   }
 
   public func prepare(_ key: ConnectionKey) async throws(StoreFailure) -> Int64 {
+    // Without a lock on what is there already.
+    let found = try await database.query(Self.readLease, key.columns) { row throws(PostgresError) in try row.int64(0) }
+    if let generation = found.first { return generation }
     let generations = try await database.query(Self.prepare, key.columns) { row throws(PostgresError) in try row.int64(0) }
     guard let generation = generations.first else { throw .unavailable }
     return generation

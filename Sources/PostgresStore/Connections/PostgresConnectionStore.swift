@@ -27,13 +27,14 @@ public struct PostgresConnectionStore: ConnectionStore {
     """)
 
   /// `ON CONFLICT DO UPDATE` changes nothing, but unlike `DO NOTHING` it returns the row that another instance has just
-  /// made.
+  /// made. It names a column that is in no key: the lock is then one that foreign keys do not wait for, as those of an
+  /// attempt, whose statement holds the other row.
   static let prepare = PreparedStatement(
     """
     WITH target AS (
       INSERT INTO connection (id, provider, subject, state, created_at)
       VALUES (gen_random_uuid(), $1, $2, 'pending', clock_timestamp())
-      ON CONFLICT (provider, subject) DO UPDATE SET provider = excluded.provider
+      ON CONFLICT (provider, subject) DO UPDATE SET state = connection.state
       RETURNING id
     )
     INSERT INTO connection_credential (connection, generation, lease_epoch) SELECT id, 0, 0 FROM target
@@ -66,7 +67,7 @@ public struct PostgresConnectionStore: ConnectionStore {
     """)
 
   /// Why a lease was not given: the generation, and the microseconds that another's lease still runs.
-  private static let readLease = PreparedStatement(
+  static let readLease = PreparedStatement(
     """
     SELECT generation, (extract(epoch FROM lease_until - clock_timestamp()) * 1000000)::bigint
     FROM connection_credential WHERE connection = connection_id($1, $2)
@@ -182,10 +183,10 @@ public struct PostgresConnectionStore: ConnectionStore {
       return try await takeLease(on: key, generation: generation, for: duration)
     }
     guard row.generation == generation else { return .moved }
+    let remaining = max(0, row.remaining ?? 0)
     // Not held any more: it ran out between the two statements, or the row was made there. The next try gets it, or another.
-    guard let remaining = row.remaining, remaining > 0 else {
-      return try await takeLease(on: key, generation: generation, for: duration)
-    }
+    if remaining == 0, key.owner == .service { return try await takeLease(on: key, generation: generation, for: duration) }
+    // A user's connection may have ended: whoever asked reads it again.
     return .held(remaining: .microseconds(remaining))
   }
 
