@@ -32,9 +32,8 @@ private func require(_ disagreement: String?) {
 private func pathDisagreement(_ target: [UInt8]) -> String? {
   guard let canonical = try? CanonicalPath(target: target.span) else { return nil }
   var path = Array(target[..<canonical.byteCount])
-  if path.dropFirst().dropLast().split(separator: 0x2f, omittingEmptySubsequences: false).contains(where: \.isEmpty), path.count > 2 {
-    return "an empty segment passed"
-  }
+  let segments = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+  if segments.dropFirst().dropLast().contains(where: \.isEmpty) { return "an empty segment passed: \(target)" }
   while true {
     let parts = path.split(omittingEmptySubsequences: false) { $0 == 0x2f || $0 == 0x5c }
       .map { $0.prefix { $0 != UInt8(ascii: ";") } }
@@ -61,9 +60,10 @@ private func decodedOnce(_ path: [UInt8]) -> [UInt8] {
 private func formDisagreement(_ bytes: [UInt8]) -> String? {
   guard let form = try? FormDecoder.decode(bytes) else { return nil }
   var expected: [[String?]] = []
-  for pair in String(decoding: bytes, as: UTF8.self).split(separator: "&") {
-    let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { half in
-      half.replacingOccurrences(of: "+", with: " ").removingPercentEncoding
+  for pair in bytes.split(separator: UInt8(ascii: "&")) {
+    let halves = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false).map { half in
+      let spaced = half.map { $0 == UInt8(ascii: "+") ? 0x20 : $0 }
+      return String(decoding: spaced, as: UTF8.self).removingPercentEncoding
     }
     expected.append([halves[0], halves.count > 1 ? halves[1] : ""])
   }
