@@ -10,7 +10,7 @@ out=.build-fuzz
 mkdir -p "$out/corpus"
 
 # Each module by itself: only what is fuzzed is instrumented.
-flags=(-Onone -g -swift-version 6 -enable-testing -parse-as-library -enable-upcoming-feature ExistentialAny
+flags=(-Onone -swift-version 6 -enable-testing -parse-as-library -enable-upcoming-feature ExistentialAny
   -sanitize=fuzzer,address -I "$out")
 for library in CLinux CNGHTTP2 COpenSSL; do flags+=(-Xcc "-fmodule-map-file=$PWD/Sources/$library/module.modulemap" -I "Sources/$library"); done
 objects=()
