@@ -67,7 +67,7 @@ public struct Channel: ~Copyable {
   }
 
   /// Carried by another connection, which reports its events.
-  public var isCarried: Bool { stream != nil }
+  public var isCarried: Bool { descriptor < 0 }
 
   public mutating func register(on loop: EventLoop, handler: ReadinessHandler) throws(SystemCallError) {
     registration = try loop.register(

@@ -52,7 +52,8 @@ struct ConfigurationTests {
     trusted_proxies: [10.0.0.0/8, 127.0.0.2]
     limits:
       { request_line: 16KiB, field_bytes: 64KiB, field_count: 50, header_timeout: 500s, idle_timeout: 2m,
-        minimum_body_rate: 2KiB/s, response_field_bytes: 128KiB, connections: 500, connections_per_source: 50 }
+        minimum_body_rate: 2KiB/s, response_field_bytes: 128KiB, connections: 500, connections_per_source: 50,
+        http2_streams: 7, http2_resets: 8, http2_control_frames: 90 }
     tokens:
       access: { format: jwt, lifetime: 5m }
       code: { lifetime: 30s }
@@ -66,6 +67,8 @@ struct ConfigurationTests {
     #expect(configuration.limits.fieldCountMax == 50 && configuration.limits.minimumBodyRate == 2048)
     #expect(configuration.limits.responseFieldBytesMax == 131_072)
     #expect(configuration.limits.connectionsMax == 500 && configuration.limits.connectionsPerSourceMax == 50)
+    #expect(configuration.limits.http2StreamsMax == 7 && configuration.limits.http2ResetsMax == 8)
+    #expect(configuration.limits.http2ControlFramesMax == 90)
     #expect(configuration.limits.headerTimeout == .seconds(500) && configuration.limits.idleTimeout == .seconds(120))
     #expect(configuration.tokens.accessFormat == .jwt && configuration.tokens.accessLifetime == .seconds(300))
     #expect(configuration.tokens.codeLifetime == .seconds(30) && configuration.tokens.refreshGrace == .milliseconds(500))

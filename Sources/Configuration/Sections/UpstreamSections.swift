@@ -40,6 +40,9 @@ extension Section {
     let servers = required("servers") { $0.uniqueList { $0.server(allowsPlaintext: plaintext) } }
     let timeouts = optional("timeouts", default: Upstream.Timeouts()) { $0.upstreamTimeouts }
     let authorities = optional("ca") { $0.absolutePath }
+    let applicationProtocol = optional("protocol", default: Upstream.ApplicationProtocol.http1) {
+      $0.choice(Upstream.ApplicationProtocol.self)
+    }
     let health = optional("health") { $0.healthCheck }
     let balance = optional("balance", default: Balance.leastRequests) { $0.choice(Balance.self) }
     let ejection = optional("ejection", default: EjectionRule()) { $0.ejectionRule }
@@ -48,8 +51,14 @@ extension Section {
     if let servers, !servers.contains(where: { $0.scheme == .https }) {
       member("ca")?.fault("\(value.path): ca is for https servers, and there is none")
     }
+    if applicationProtocol == .http2, let servers, servers.contains(where: { $0.scheme == .http }) {
+      member("health")?.fault("\(value.path): health is asked about in HTTP/1.1, which http servers with protocol: h2 need not know")
+    }
+    if applicationProtocol == .negotiated, let servers, servers.contains(where: { $0.scheme == .http }) {
+      member("protocol")?.fault("\(value.path): auto is for https servers, which choose; write h2 or http1")
+    }
     if let servers, servers.isEmpty { fault("\(value.path): servers must have one at least") }
-    guard let servers, !servers.isEmpty, let timeouts, let balance, let ejection, let limits, let retries else { return nil }
+    guard let servers, !servers.isEmpty, let timeouts, let balance, let ejection, let limits, let retries, let applicationProtocol else { return nil }
     var upstream = Upstream(
       name: name, servers: servers, timeouts: timeouts, allowsPlaintext: plaintext, authorities: authorities)
     upstream.balance = balance
@@ -57,6 +66,7 @@ extension Section {
     upstream.ejection = ejection
     upstream.limits = limits
     upstream.retries = retries
+    upstream.applicationProtocol = applicationProtocol
     return upstream
   }
 }

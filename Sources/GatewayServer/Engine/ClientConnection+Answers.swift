@@ -96,7 +96,7 @@ extension ClientConnection {
   ///
   /// - Returns: bytes done with: the whole request if all of it is there.
   func refuse(_ error: GatewayError, _ bytes: Span<UInt8>) -> Int {
-    respond(error.response(requestID: exchange.requestID.text), bytes)
+    respond(response(to: error), bytes)
   }
 
   /// Answers a request whose head is at the start of `bytes` with a response of Postern's own.
@@ -113,8 +113,11 @@ extension ClientConnection {
   }
 
   /// Answers the request under way with an error of Postern's.
-  func fail(_ error: GatewayError) {
-    write(error.response(requestID: exchange.requestID.text))
+  func fail(_ error: GatewayError) { write(response(to: error)) }
+
+  private func response(to error: GatewayError) -> HTTPResponse {
+    let response = error.response(requestID: exchange.requestID.text)
+    return isGRPC ? response.asGRPC(message: error.sentence) : response
   }
 
   /// Answers what is no request. Nothing on the connection can be trusted after it.
@@ -126,10 +129,11 @@ extension ClientConnection {
 
   func answerRefusal(_ error: WireError) {
     exchange.keepsAlive = false
-    write(HTTPResponse(
+    let response = HTTPResponse(
       status: error.status,
       fields: ["Content-Type": "application/problem+json", "Cache-Control": "no-store"],
-      body: Array("{\"type\":\"urn:postern:error:malformed_request\",\"status\":\(error.status),\"title\":\"\(error.title)\"}".utf8)))
+      body: Array("{\"type\":\"urn:postern:error:malformed_request\",\"status\":\(error.status),\"title\":\"\(error.title)\"}".utf8))
+    write(isGRPC ? response.asGRPC(message: error.title) : response)
   }
 
   func refuseTimeout() {

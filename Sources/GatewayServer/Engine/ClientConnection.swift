@@ -50,6 +50,10 @@ final class ClientConnection: ReadinessHandler {
   var ticket: UInt64 = 0
   var endpointRequest: EndpointRequest?
   let exchange: Exchange
+  /// Whether Postern's own answers are told as gRPC tells them.
+  private(set) var isGRPC = false
+  /// Whether the client says that it takes trailers; of streams only.
+  private(set) var acceptsTrailers = false
 
   /// - Parameter tls: nil: clear text.
   convenience init(
@@ -67,8 +71,10 @@ final class ClientConnection: ReadinessHandler {
   }
 
   /// - Parameter stream: one request, carried by a connection that speaks HTTP/2.
-  convenience init(_ engine: Engine, stream: any CarriedStream, peer: ClientPeer, service: Engine.Service) {
+  convenience init(_ engine: Engine, stream: HTTP2ClientStream, peer: ClientPeer, service: Engine.Service) {
     self.init(engine, Channel(stream: stream, isWritable: true, pool: engine.pool), peer, service)
+    isGRPC = stream.isGRPC
+    acceptsTrailers = stream.acceptsTrailers
   }
 
   private init(_ engine: Engine, _ channel: consuming Channel, _ peer: ClientPeer, _ service: Engine.Service) {

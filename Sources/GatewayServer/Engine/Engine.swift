@@ -89,6 +89,7 @@ public final class Engine: @unchecked Sendable {
   private var streams: StreamWatch?
   private var sources = SourceCounts()
   private var upstreams: [UpstreamConnection] = []
+  private var http2Upstreams: [HTTP2UpstreamConnection] = []
   private(set) var upstreamGroups: [String: UpstreamGroup] = [:]
   private var providers: [ProviderID: ProviderCredential] = [:]
   private var connections: [ProviderID: LoopConnections] = [:]
@@ -271,6 +272,7 @@ public final class Engine: @unchecked Sendable {
   private func finishDraining() {
     guard hasClosedDoors, clients.isEmpty, http2Clients.isEmpty, !drained.isEmpty else { return }
     for connection in upstreams { connection.close() }
+    for connection in http2Upstreams { connection.fail(.connectionTerminated) }
     accessLog?.flush()
     hasStopped = true
     streams = nil
@@ -357,7 +359,22 @@ public final class Engine: @unchecked Sendable {
   func add(_ connection: UpstreamConnection) {
     connection.position = upstreams.count
     upstreams.append(connection)
+    if !connection.channel.isCarried { counters.upstreamConnections += 1 }
+  }
+
+  func add(_ connection: HTTP2UpstreamConnection) {
+    connection.position = http2Upstreams.count
+    http2Upstreams.append(connection)
     counters.upstreamConnections += 1
+  }
+
+  func remove(_ connection: HTTP2UpstreamConnection) {
+    keepUntilEndOfTurn(connection)
+    let last = http2Upstreams.removeLast()
+    if last !== connection {
+      http2Upstreams[connection.position] = last
+      last.position = connection.position
+    }
   }
 
   func remove(_ connection: UpstreamConnection) {
@@ -397,6 +414,7 @@ public final class Engine: @unchecked Sendable {
     }
     for client in http2Clients.reversed() { client.tick(at: now) }
     for connection in upstreams.reversed() where connection.deadline <= now { connection.timeOut() }
+    for connection in http2Upstreams.reversed() where connection.deadline <= now { connection.timeOut() }
     guard !hasStopped else { return }
     // Strong on purpose: a weak reference would make every other reference to the engine slower.
     loop.schedule(after: .seconds(1)) { self.tick() }
@@ -428,6 +446,7 @@ public final class Engine: @unchecked Sendable {
     clients.reduce(0) { $0 + $1.channel.inbound.count + $1.channel.outbound.count }
       + http2Clients.reduce(0) { $0 + $1.waitingBytes }
       + upstreams.reduce(0) { $0 + $1.channel.inbound.count + $1.channel.outbound.count }
+      + http2Upstreams.reduce(0) { $0 + $1.waitingBytes }
   }
 
   /// Whether remembered facts of opaque tokens may be used. Asked once per turn, since all loops share the answer.

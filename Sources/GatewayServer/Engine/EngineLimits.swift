@@ -19,6 +19,8 @@ public struct EngineLimits: Sendable {
   public var lowWatermark = 32 << 10
   /// Bytes of a request that are kept, while nothing of it was sent, to be sent to another server.
   public var replayBytes = 64 << 10
+  /// Connections to one upstream server that speaks HTTP/2; as many streams as it allows go over each.
+  public var http2UpstreamConnections = 64
   /// Pooled connections without a request, per upstream server: as many as clients can have had in use together. With fewer,
   /// a load of thousands at once closes and makes connections all the time; the time-out below ends them when it is over.
   public var idleUpstreamConnections = 20_000

@@ -160,6 +160,8 @@ final class Exchange {
       forwarding: head, bytes, prefix: route.addedPrefix, pathStart: pathStart, stripping: route.strippedFields)
     hostLine = request.count..<request.count &+ server.hostLine.count
     request.append(server.hostLine)
+    // For this hop: a server of HTTP/2 gets it without the nomination. Source: RFC 9110 §10.1.4.
+    if server.applicationProtocol != .http1, withClient({ $0.acceptsTrailers }) { request.append("Connection: TE\r\nTE: trailers\r\n") }
     request.append(credential)
     if tunnel != nil { request.append(Tunnel.fieldLines) }
     withClient { $0.appendForwardedLines(to: &request) }
@@ -354,13 +356,14 @@ final class Exchange {
       return withClient { $0.truncate() }
     }
     // Its server may have closed it in the very moment it was used again. Source: RFC 9110 §9.2.2.
-    let isStale = connection.wasReused && error == .connectionTerminated
-    if isStale, isReplayable, !hasRetriedStale, method.isIdempotent {
+    // Or says that it has not looked at the request. Source: RFC 9113 §8.7.
+    let isStale = (connection.wasReused || connection.isUnprocessed) && error == .connectionTerminated
+    if isStale, isReplayable, !hasRetriedStale, method.isIdempotent || connection.isUnprocessed {
       hasRetriedStale = true
       engine.count { $0.upstreamRetries += 1 }
       return connect(to: server)
     }
-    tryFailed(error, at: server, isUnsent: connection.isConnecting, isStale: isStale)
+    tryFailed(error, at: server, isUnsent: connection.isUnsent, isStale: isStale)
     withClient { $0.pump() }
   }
 

@@ -20,11 +20,16 @@ final class UpstreamConnection: ReadinessHandler {
   private(set) var deadline = Int64.max
   /// Until the connection stands, with TLS where the origin has it.
   private(set) var isConnecting: Bool
+  /// The server says that it has not looked at the request.
+  private(set) var isUnprocessed = false
+  /// Of a stream: others came before it on its connection.
+  private var followsOthers = false
   private var hasSocket: Bool
   private var isIdle = false
   private var exchangeCount = 0
   private var isPumping = false
   private var endsWhenFlushed = false
+  private var isClosed = false
 
   @exclusivity(unchecked) private var scanner: ResponseScanner
   private var hasHead = false
@@ -51,8 +56,25 @@ final class UpstreamConnection: ReadinessHandler {
     engine.add(self)
   }
 
+  /// - Parameter stream: of a connection that speaks HTTP/2.
+  init(_ engine: Engine, _ server: UpstreamServer, stream: HTTP2UpstreamStream) {
+    self.engine = engine
+    self.server = server
+    isConnecting = !stream.isReady
+    hasSocket = true
+    followsOthers = stream.followsOthers
+    scanner = ResponseScanner(limits: engine.limits.responseWire)
+    channel = Channel(stream: stream, isWritable: stream.isReady, pool: engine.pool)
+    super.init()
+    stream.attach(self)
+    engine.add(self)
+  }
+
   /// Whether the server may have closed the connection in the very moment it was used again.
-  var wasReused: Bool { exchangeCount > 1 }
+  var wasReused: Bool { exchangeCount > 1 || followsOthers }
+
+  /// Whether the server has not seen the request, or will not look at it.
+  var isUnsent: Bool { isConnecting || isUnprocessed }
 
   var hasRoom: Bool { channel.outbound.count <= engine.limits.highWatermark }
 
@@ -129,11 +151,30 @@ final class UpstreamConnection: ReadinessHandler {
 
   private func secure() -> Bool {
     switch channel.handshake() {
-    case .done: return true
+    case .done:
+      guard let http2 = server.http2, channel.tls?.applicationProtocol == .http2 else { return true }
+      return becomeStream(of: http2)
     case .pending: return false
     case .failed(let failure):
       server.report(failure, to: engine)
       fail(failure.asGatewayError)
+      return false
+    }
+  }
+
+  /// The server has chosen HTTP/2: what waits goes to a stream of the connection that this one becomes.
+  private func becomeStream(of http2: HTTP2UpstreamPool) -> Bool {
+    let (descriptor, tls) = (channel.descriptor, channel.tls)
+    let request = Array(channel.outbound.readable)
+    channel.release(from: engine.loop)
+    do throws(GatewayError) {
+      let stream = try http2.adopt(engine, descriptor, tls)
+      channel = Channel(stream: stream, isWritable: true, pool: engine.pool)
+      stream.attach(self)
+      guard request.withUnsafeBytes({ channel.send($0) }) else { throw .connectionTerminated }
+      return true
+    } catch {
+      fail(error)
       return false
     }
   }
@@ -326,7 +367,7 @@ final class UpstreamConnection: ReadinessHandler {
   /// The response is complete: the connection waits for the next request if nothing speaks against it.
   private func finish(_ exchange: Exchange, leavesBytes: Bool) {
     exchangeReference = nil
-    let isReusable = scanner.head.isPersistent && body.isComplete && !leavesBytes && exchange.isRequestSent
+    let isReusable = !channel.isCarried && scanner.head.isPersistent && body.isComplete && !leavesBytes && exchange.isRequestSent
       && channel.outbound.isEmpty && channel.inbound.isEmpty && !channel.isPeerClosed && !channel.hasPendingInput
     if isReusable, server.keep(self, limit: engine.limits.idleUpstreamConnections) {
       isIdle = true
@@ -338,6 +379,14 @@ final class UpstreamConnection: ReadinessHandler {
     exchange.isComplete()
   }
 
+  /// The stream is gone without a whole response.
+  ///
+  /// - Parameter isUnprocessed: whether the server says that it has not looked at the request.
+  func fail(_ error: GatewayError, isUnprocessed: Bool) {
+    self.isUnprocessed = isUnprocessed
+    fail(hasHead ? .responseIncomplete : error)
+  }
+
   private func fail(_ error: GatewayError) {
     let exchange = exchange
     exchangeReference = nil
@@ -346,7 +395,8 @@ final class UpstreamConnection: ReadinessHandler {
   }
 
   func close() {
-    guard !channel.isClosed else { return }
+    guard !isClosed else { return }
+    isClosed = true
     if isIdle { server.remove(self) }
     isIdle = false
     exchangeReference = nil
@@ -356,7 +406,7 @@ final class UpstreamConnection: ReadinessHandler {
 }
 
 extension TLSFailure {
-  fileprivate var asGatewayError: GatewayError {
+  var asGatewayError: GatewayError {
     switch self {
     case .certificate: .tlsCertificateError
     case .connectionLost: .connectionTerminated

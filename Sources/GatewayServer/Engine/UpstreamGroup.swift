@@ -47,10 +47,13 @@ final class UpstreamGroup {
         let key = ServerKey(upstream: upstream.name, origin: server.origin, address: address)
         guard kept[key] == nil else { return nil }
         let server: UpstreamServer
-        if let same = known[key], same.timeouts == upstream.timeouts, same.tls === tls {
+        if let same = known[key], same.timeouts == upstream.timeouts, same.tls === tls,
+          same.applicationProtocol == upstream.applicationProtocol
+        {
           server = same
         } else {
-          server = UpstreamServer(key, timeouts: upstream.timeouts, tls: tls)
+          server = UpstreamServer(
+            key, timeouts: upstream.timeouts, tls: tls, speaking: upstream.applicationProtocol)
           if let known = known[key] { server.inherit(known) }
         }
         kept[key] = server

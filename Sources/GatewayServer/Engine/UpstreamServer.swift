@@ -8,6 +8,9 @@ final class UpstreamServer {
   let key: ServerKey
   let timeouts: Upstream.Timeouts
   let tls: TLSClientContext?
+  let applicationProtocol: Upstream.ApplicationProtocol
+  /// nil: HTTP/1.1 only.
+  private(set) var http2: HTTP2UpstreamPool?
   private let resumptions = TLSSessionCache()
   /// The same in nanoseconds.
   let waits: (connect: Int64, responseHead: Int64, idle: Int64)
@@ -40,12 +43,16 @@ final class UpstreamServer {
   /// with a server that is tried twice.
   private(set) var bit: UInt64 = 0
 
-  init(_ key: ServerKey, timeouts: Upstream.Timeouts, tls: TLSClientContext?) {
+  init(
+    _ key: ServerKey, timeouts: Upstream.Timeouts, tls: TLSClientContext?, speaking applicationProtocol: Upstream.ApplicationProtocol
+  ) {
+    self.applicationProtocol = applicationProtocol
     self.key = key
     self.timeouts = timeouts
     self.tls = tls
     waits = (timeouts.connect.nanoseconds, timeouts.responseHead.nanoseconds, timeouts.idle.nanoseconds)
     hostLine = Array("Host: \(key.origin.authority)\r\n".utf8)
+    if applicationProtocol != .http1 { http2 = HTTP2UpstreamPool(of: self) }
   }
 
   var origin: Origin { key.origin }
@@ -74,8 +81,8 @@ final class UpstreamServer {
 
   /// Starts a connection.
   func connect(_ engine: Engine) throws(GatewayError) -> UpstreamConnection {
-    guard let (descriptor, isConnected) = try? Socket.connect(to: key.address) else { throw .connectionRefused }
-    let session = try session(on: descriptor)
+    if let http2, http2.isInUse { return UpstreamConnection(engine, self, stream: try http2.makeStream(engine)) }
+    let (descriptor, isConnected, session) = try makeSocket()
     guard
       let connection = try? UpstreamConnection(
         engine, self, descriptor: descriptor, isConnected: isConnected, tls: session)
@@ -83,9 +90,15 @@ final class UpstreamServer {
     return connection
   }
 
+  func makeSocket() throws(GatewayError) -> (descriptor: Int32, isConnected: Bool, tls: TLSSession?) {
+    guard let (descriptor, isConnected) = try? Socket.connect(to: key.address) else { throw .connectionRefused }
+    return (descriptor, isConnected, try session(on: descriptor))
+  }
+
   private func session(on descriptor: Int32) throws(GatewayError) -> TLSSession? {
     guard origin.scheme == .https else { return nil }
-    guard let session = try? tls?.session(on: descriptor, to: origin.host, resuming: resumptions) else {
+    let offered = applicationProtocol.offered
+    guard let session = try? tls?.session(on: descriptor, to: origin.host, offering: offered, resuming: resumptions) else {
       close(descriptor)
       throw .tlsProtocolError
     }
@@ -165,6 +178,7 @@ extension UpstreamServer {
   func retire() {
     isRetired = true
     group = nil
+    http2?.retire()
     while let connection = takeIdle() { connection.close() }
   }
 
@@ -178,4 +192,14 @@ extension UpstreamServer {
   }
 
   private static let reportInterval: Duration = .seconds(60)
+}
+
+extension Upstream.ApplicationProtocol {
+  fileprivate var offered: [ApplicationProtocol] {
+    switch self {
+    case .http1: [.http11]
+    case .http2: [.http2]
+    case .negotiated: [.http2, .http11]
+    }
+  }
 }

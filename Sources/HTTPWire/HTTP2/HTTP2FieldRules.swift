@@ -1,6 +1,27 @@
 /// What RFC 9113 asks of field names and values, over and above what HTTP/1.1 does: whatever passes reads the same as a
 /// line of HTTP/1.1.
 enum HTTP2FieldRules {
+  /// What every field costs beside its bytes. Source: RFC 9113 §6.5.2.
+  private static let fieldCost = 32
+  /// Decoded bytes beyond this many times the limit are no mistake: compression makes them cheap to send.
+  private static let excess = 4
+
+  /// Counts a field against what a head may hold before its connection is ended.
+  static func count(
+    _ name: Span<UInt8>, _ value: Span<UInt8>, in bytes: inout Int, limit: Int
+  ) throws(HTTP2ErrorCode) {
+    bytes &+= name.count &+ value.count &+ fieldCost
+    guard bytes <= limit &* excess else { throw .enhanceYourCalm }
+  }
+
+  /// Writes a field line of HTTP/1.1.
+  static func append(_ name: Span<UInt8>, _ value: Span<UInt8>, to lines: inout [UInt8]) {
+    name.withUnsafeBufferPointer { lines.append(contentsOf: $0) }
+    lines.append(contentsOf: ": ".utf8)
+    value.withUnsafeBufferPointer { lines.append(contentsOf: $0) }
+    lines.append(contentsOf: "\r\n".utf8)
+  }
+
   /// A token without upper-case letters. Source: RFC 9113 §8.2.1.
   static func isName(_ name: Span<UInt8>) -> Bool {
     guard name.count > 0 else { return false }

@@ -18,8 +18,8 @@ public protocol HTTP2SessionOwner: AnyObject {
   func endWasSent(on stream: Int32)
   /// Nothing more happens on the stream.
   func streamClosed(_ stream: Int32, _ error: HTTP2ErrorCode)
-  /// The peer takes no streams above `last` any more.
-  func goAwayCame(last: Int32)
+  /// The peer takes no more streams; those it has not looked at are closed with `refusedStream`.
+  func goAwayCame()
   func settingsCame()
 }
 
@@ -100,6 +100,9 @@ public final class HTTP2Session {
     case .server:
       entries.append(nghttp2_settings_entry(
         settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue), value: UInt32(settings.concurrentStreams)))
+      // Source: RFC 8441 §3.
+      entries.append(nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL.rawValue), value: 1))
     case .client:
       entries.append(nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
     }
@@ -152,6 +155,11 @@ public final class HTTP2Session {
 
   /// Ends the session with all its streams.
   public func end(_ error: HTTP2ErrorCode) { nghttp2_session_terminate_session(handle, error.rawValue) }
+
+  /// Streams that the peer lets us have open at once.
+  public var peerStreamsMax: Int {
+    Int(nghttp2_session_get_remote_settings(handle, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
+  }
 
   /// There is content again for a stream that had none.
   public func resume(_ stream: Int32) { nghttp2_session_resume_data(handle, stream) }
@@ -228,7 +236,7 @@ public final class HTTP2Session {
         return session.runOrReset(on: header.stream_id) { () throws(HTTP2ErrorCode) in
           try owner.inputEnded(on: header.stream_id)
         }
-      case NGHTTP2_GOAWAY.rawValue: owner.goAwayCame(last: frame.pointee.goaway.last_stream_id)
+      case NGHTTP2_GOAWAY.rawValue: owner.goAwayCame()
       case NGHTTP2_SETTINGS.rawValue: owner.settingsCame()
       default: break
       }

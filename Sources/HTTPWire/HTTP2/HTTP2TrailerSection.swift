@@ -21,9 +21,6 @@ public struct HTTP2TrailerSection: Sendable {
       throw .protocolError
     }
     guard lines.count &+ name.count &+ value.count <= HTTP2TrailerSection.bytesMax else { throw .enhanceYourCalm }
-    name.withUnsafeBufferPointer { lines.append(contentsOf: $0) }
-    lines.append(contentsOf: ": ".utf8)
-    value.withUnsafeBufferPointer { lines.append(contentsOf: $0) }
-    lines.append(contentsOf: "\r\n".utf8)
+    HTTP2FieldRules.append(name, value, to: &lines)
   }
 }

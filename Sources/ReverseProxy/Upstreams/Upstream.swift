@@ -11,6 +11,7 @@ public struct Upstream: Sendable, Hashable {
   public var limits = ServerLimits()
   public var retries = RetryRule()
   public var timeouts: Timeouts
+  public var applicationProtocol = ApplicationProtocol.http1
   /// Whether `http` to a server beyond loopback was accepted in so many words.
   public var allowsPlaintext: Bool
   /// PEM file, by absolute path, of the only authorities whose certificates `https` servers may have; nil: the system's.
@@ -26,6 +27,16 @@ public struct Upstream: Sendable, Hashable {
     self.timeouts = timeouts
     self.allowsPlaintext = allowsPlaintext
     self.authorities = authorities
+  }
+
+  /// What its servers are spoken to in. The raw values are the configuration's.
+  public enum ApplicationProtocol: String, Sendable, CaseIterable {
+    /// HTTP/1.1.
+    case http1
+    /// HTTP/2: over TLS by ALPN, in clear text by prior knowledge. gRPC needs it.
+    case http2 = "h2"
+    /// What an `https` server chooses of both.
+    case negotiated = "auto"
   }
 
   public struct Timeouts: Sendable, Hashable {

@@ -5,7 +5,7 @@ import Testing
 /// What a server session makes of frames that were spoilt.
 private final class Judge: HTTP2SessionOwner {
   private var head = HTTP2RequestHead(fieldBytesMax: 4096)
-  private var framings: [Int32: HTTP2RequestHead.Framing] = [:]
+  private var framings: [Int32: HTTP2Framing] = [:]
   private(set) var heads: [[UInt8]] = []
   private(set) var closedCount = 0
 
@@ -17,20 +17,20 @@ private final class Judge: HTTP2SessionOwner {
 
   func fieldsEnded(on stream: Int32, endsStream: Bool) throws(HTTP2ErrorCode) {
     guard framings[stream] == nil else { return }
-    framings[stream] = try head.finish(endsStream: endsStream)
+    framings[stream] = try head.finish(endsStream: endsStream, webSocketKey: { "AAAAAAAAAAAAAAAAAAAAAA==" })
     heads.append(head.bytes)
   }
 
   func contentCame(on stream: Int32, _ bytes: Span<UInt8>) throws(HTTP2ErrorCode) {
     // Only behind a head whose framing says so.
-    #expect(framings[stream] != nil && framings[stream] != HTTP2RequestHead.Framing.none)
+    #expect(framings[stream] != nil && framings[stream] != HTTP2Framing.none)
   }
 
   func inputEnded(on stream: Int32) throws(HTTP2ErrorCode) {}
   func content(for stream: Int32, into buffer: UnsafeMutableRawBufferPointer) -> HTTP2Content { .none }
   func endWasSent(on stream: Int32) {}
   func streamClosed(_ stream: Int32, _ error: HTTP2ErrorCode) { closedCount += 1 }
-  func goAwayCame(last: Int32) {}
+  func goAwayCame() {}
   func settingsCame() {}
 }
 

@@ -6,6 +6,8 @@ final class HTTP2Connection {
   /// What one stream has brought.
   struct Response: Equatable {
     var status = ""
+    /// Pseudo-fields of a request, where this is the server.
+    var pseudo: [String] = []
     var fields: [String] = []
     var body = ""
     var trailers: [String] = []
@@ -78,6 +80,22 @@ final class HTTP2Connection {
     readUntil { $0.responses[stream].map { $0.isComplete || $0.error != nil } ?? false } ? responses[stream] : nil
   }
 
+  private var served: Set<UInt32> = []
+
+  /// The server's side: the next request that is complete; nil when the connection ends before.
+  func nextRequest() -> (stream: UInt32, request: Response)? {
+    func next() -> UInt32? { responses.first { $0.value.isComplete && !served.contains($0.key) }?.key }
+    guard readUntil({ _ in next() != nil }), let stream = next() else { return nil }
+    served.insert(stream)
+    return responses[stream].map { (stream, $0) }
+  }
+
+  /// The server's side: answers a request as a whole.
+  func respond(_ stream: UInt32, _ status: String = "200", _ fields: [(String, String)] = [], _ body: String = "") {
+    write(.headers(stream, [(":status", status)] + fields, endsStream: body.isEmpty))
+    if !body.isEmpty { write(.data(stream, body, endsStream: true)) }
+  }
+
   /// Reads until the connection ends.
   func readAll() { _ = readUntil { _ in false } }
 
@@ -140,7 +158,9 @@ final class HTTP2Connection {
           response.interim.append(value)
         } else if name == ":status" {
           response.status = value
-        } else if response.status.isEmpty {
+        } else if name.hasPrefix(":") {
+          response.pseudo.append("\(name): \(value)")
+        } else if response.status.isEmpty, response.pseudo.isEmpty {
           continue
         } else if response.body.isEmpty, !response.isHeadRead {
           response.fields.append("\(name): \(value)")
@@ -153,7 +173,7 @@ final class HTTP2Connection {
         break
       }
     }
-    response.isHeadRead = !response.status.isEmpty
+    response.isHeadRead = !response.status.isEmpty || !response.pseudo.isEmpty
     responses[stream] = response
   }
 }
