@@ -17,6 +17,8 @@ public enum GatewayError: Error, Sendable, Equatable {
   case requestTimeout
   /// The request has passed this deployment already: forwarding it would send it round again.
   case loopDetected
+  /// A browser session alone, for something that another site's page could have made the browser do.
+  case crossSiteRequest
   /// The caller sends more than the route takes of it. Seconds until it takes one more.
   case rateLimited(retryAfter: Int)
 
@@ -58,6 +60,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .loopDetected: 508
     // Source: RFC 6585 §4.
     case .rateLimited: 429
+    case .crossSiteRequest: 403
     case .dnsError, .connectionRefused, .connectionTerminated, .tlsProtocolError, .tlsCertificateError,
       .responseIncomplete, .responseHeadTooLarge, .responseMalformed:
       502
@@ -95,7 +98,8 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .loopDetected: "proxy_loop_detected"
     case .credentialUnavailable, .verificationUnavailable, .overloaded, .shuttingDown, .internalError:
       "proxy_internal_error"
-    case .badTarget, .routeNotFound, .methodNotAllowed, .accessDenied, .bodyTooLarge, .requestTimeout, .rateLimited,
+    case .badTarget, .routeNotFound, .methodNotAllowed, .accessDenied, .bodyTooLarge, .requestTimeout, .crossSiteRequest,
+      .rateLimited,
       .connectionRequired:
       nil
     }
@@ -113,6 +117,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .requestTimeout: "request_timeout"
     case .loopDetected: "loop_detected"
     case .rateLimited: "rate_limited"
+    case .crossSiteRequest: "cross_site_request"
     case .connectionRequired: "connection_required"
     case .credentialUnavailable: "credential_unavailable"
     case .verificationUnavailable: "verification_unavailable"
@@ -133,6 +138,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .bodyTooLarge: "The request body is longer than this route takes."
     case .requestTimeout: "The request did not arrive in time."
     case .loopDetected: "The request came back to the gateway that had forwarded it: upstreams lead in a circle."
+    case .crossSiteRequest: "The browser does not say that a page of this site sent the request, so its session does not count."
     case .rateLimited: "Too many requests: this route takes fewer of each caller."
     case .dnsError: "The upstream's name could not be resolved."
     case .destinationUnavailable: "No server of the upstream is well at the moment."

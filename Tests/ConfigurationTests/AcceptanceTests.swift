@@ -73,7 +73,7 @@ struct AcceptanceTests {
      "38:14: routes[0].accept[0]: \"client\" is missing; what Postern is there: { id, secret }"),
     ("[{ introspection: https://a.example/i, client: { id: gw, secret: \"${env:KEY}\" } }, { introspection: https://b.example/i, client: { id: gw, secret: \"${env:KEY}\" } }]",
      "38:13: routes[0].accept may name one introspection endpoint: a token is not shown to several parties"),
-    ("[other]", "38:14: routes[0].accept[0] must be self, or a mapping with jwt or introspection"),
+    ("[other]", "38:14: routes[0].accept[0] must be self, session, or a mapping with jwt or introspection"),
     ("[self, self]", "38:20: routes[0].accept[1]: \"self\" is listed twice"),
     ("[]", "38:13: routes[0].accept must name self, or be left out"),
   ])

@@ -150,7 +150,7 @@ struct ConfigurationTests {
     let configuration = try Configuration.load(path: example.path, environment: environment) { path in
       path == example.path ? Array(text) : Array(try #require(Fixture.files["/secrets/k1"]).utf8)
     }
-    #expect(configuration.routes.routes.map(\.name) == ["photos", "calendar", "reports", "legacy", "partners", "status"])
+    #expect(configuration.routes.routes.map(\.name) == ["photos", "calendar", "reports", "legacy", "partners", "dashboard", "status"])
     #expect(configuration.clients.map(\.id.rawValue) == ["printmypics", "printmypics-desktop", "nightly-report"])
   }
 }

@@ -44,6 +44,29 @@ import Testing
         == "postern.yaml:38:28: routes[0].limits.rate.key: an anonymous route does not know its callers; its key is address")
   }
 
+  @Test("a route that accepts sessions says what they are good for, on the host of Postern's pages")
+  func sessions() throws {
+    let route = try Self.route("accept: [self, session]\n    session: { scopes: [photos.read] }")
+    #expect(route.access.accepts == [.own] && route.access.session == SessionRule(scopes: ["photos.read"]))
+    #expect(try Self.route("accept: [session]\n    session: { scopes: [photos.read] }").access.accepts.isEmpty)
+    let text = Self.with("accept: [self, session]\n    session: { scopes: [photos.read] }")
+    #expect(try Fixture.load(text.replacing("path: /photos/**", with: "host: auth.example.com, path: /photos/**")).routes.routes.count == 1)
+    #expect(
+      Fixture.faults(of: text.replacing("path: /photos/**", with: "host: gw.example.com, path: /photos/**"))
+        == "postern.yaml:38:13: routes[0]: browsers send the session to auth.example.com only, not to gw.example.com")
+    let anonymous = Fixture.valid.replacing("require: { scopes: [photos.read] }", with: "anonymous: true\n    accept: [session]")
+    #expect(
+      Fixture.faults(of: anonymous)
+        == "postern.yaml:33:5: routes[0]: an anonymous route asks nobody who they are, so it accepts no session")
+  }
+
+  @Test("RFC 9728: every route that asks for a token names its metadata in its challenges")
+  func resourceMetadata() throws {
+    #expect(
+      try Fixture.load(Fixture.valid).routes.routes[0].access.resourceMetadata
+        == "https://auth.example.com/.well-known/oauth-protected-resource/photos")
+  }
+
   static let faults: [(lines: String, faults: String)] = [
     ("cors: {}", "38:11: routes[0].cors: \"origins\" is missing; such as [https://app.example]"),
     ("cors: { origins: [] }", "38:22: routes[0].cors.origins must not be empty"),
@@ -62,6 +85,13 @@ import Testing
      "38:53: routes[0].cors.methods[0]: \"TRACE\" is no method that a route serves"),
     ("cors: { origins: [https://a.example], max_age: 2d }",
      "38:52: routes[0].cors.max_age must be from 1s to 1d, not 2d"),
+    ("accept: [self, session]",
+     "33:5: routes[0]: accounts have no scopes of their own; write session: { scopes: [photos.read] } if whoever is signed in may use this route"),
+    ("accept: [self, session, session]", "38:29: routes[0].accept[2]: \"session\" is listed twice"),
+    ("accept: [self, session]\n    session: { scopes: [photo.read] }",
+     "33:5: routes[0]: accounts have no scopes of their own; write session: { scopes: [photos.read] } if whoever is signed in may use this route\n39:25: scope \"photo.read\" is not declared under scopes; did you mean \"photos.read\"?"),
+    ("session: { scopes: [photos.read] }",
+     "38:14: routes[0]: session says what a session is good for; accept must name session, too"),
     ("limits: { rate: { key: client } }", "38:21: routes[0].limits.rate: \"rate\" is missing; such as 100/s"),
     ("limits: { rate: { key: ip, rate: 1/s } }",
      "38:28: routes[0].limits.rate.key must be client, subject, address, not \"ip\""),

@@ -46,6 +46,7 @@ import Testing
     #expect(try identifier("/x/**", AccessPolicy(audience: "https://api.example/x")) == "https://api.example/x")
     #expect(try identifier("/x/**", AccessPolicy(audience: "urn:x")) == nil)
     #expect(try identifier("/x/**", .anonymous) == nil)
+    #expect(try identifier("/x/**", AccessPolicy(accepts: [], session: SessionRule())) == nil)
   }
 
   @Test("RFC 9728 §5.1: a challenge names the metadata of its route")

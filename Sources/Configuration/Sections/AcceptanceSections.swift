@@ -3,22 +3,47 @@ import Cryptography
 import OAuthCore
 import ReverseProxy
 
-/// `accept` of a route: whose tokens it takes.
+/// `accept` of a route: whose tokens it takes, and whether a browser session is taken in place of one.
+struct Acceptance {
+  enum Entry: Hashable, CustomStringConvertible {
+    case tokens(TokenAcceptance)
+    /// Postern's own pages' sessions.
+    case session
+
+    /// As the configuration spells it.
+    var description: String {
+      switch self {
+      case .tokens(let acceptance): acceptance.description
+      case .session: "session"
+      }
+    }
+  }
+
+  var tokens: [TokenAcceptance]
+  var takesSessions: Bool
+
+  static let own = Acceptance(tokens: [.own], takesSessions: false)
+}
+
 extension YAMLValue {
-  var tokenAcceptances: [TokenAcceptance]? {
-    let accepts = uniqueList { $0.tokenAcceptance }
-    guard let accepts else { return nil }
-    guard !accepts.isEmpty else { return fault("\(path) must name self, or be left out") }
-    let endpoints = accepts.filter { if case .introspection = $0 { true } else { false } }
+  var acceptance: Acceptance? {
+    let entries = uniqueList { value -> Acceptance.Entry? in
+      if case .scalar = value.node, value.scalar == "session" { return .session }
+      return value.tokenAcceptance.map { .tokens($0) }
+    }
+    guard let entries else { return nil }
+    guard !entries.isEmpty else { return fault("\(path) must name self, or be left out") }
+    let tokens = entries.compactMap { if case .tokens(let acceptance) = $0 { acceptance } else { nil } }
+    let endpoints = tokens.filter { if case .introspection = $0 { true } else { false } }
     guard endpoints.count <= 1 else {
       return fault("\(path) may name one introspection endpoint: a token is not shown to several parties")
     }
-    return accepts
+    return Acceptance(tokens: tokens, takesSessions: entries.contains(.session))
   }
 
   private var tokenAcceptance: TokenAcceptance? {
     if case .scalar = node {
-      return scalar == "self" ? .own : fault("\(path) must be self, or a mapping with jwt or introspection")
+      return scalar == "self" ? .own : fault("\(path) must be self, session, or a mapping with jwt or introspection")
     }
     return section { section in
       guard section.member("introspection") == nil else { return section.introspectionAcceptance() }

@@ -28,7 +28,7 @@ struct ConfigurationReader {
       let upstreams = file.optional("upstreams", default: Declarations()) { $0.upstreams } ?? Declarations()
       let knownScopes = scopes.flatMap { scopes in clients.map { KnownScopes(declared: scopes, clients: $0) } }
       let routes = file.optional("routes", default: []) { value in
-        value.routes(upstreams: upstreams, providers: providers, scopes: knownScopes)
+        value.routes(upstreams: upstreams, providers: providers, scopes: knownScopes, issuer: issuer)
       }
 
       guard let issuer, let listeners, let database, let keys, let trustedProxies, let limits, let shutdown, let tokens,

@@ -4,10 +4,13 @@ import OAuthCore
 import ReverseProxy
 
 extension YAMLValue {
-  func routes(upstreams: Declarations<Upstream>, providers: Declarations<Provider>, scopes: KnownScopes?) -> [Route]? {
+  /// - Parameter issuer: nil when it is faulty.
+  func routes(
+    upstreams: Declarations<Upstream>, providers: Declarations<Provider>, scopes: KnownScopes?, issuer: Origin?
+  ) -> [Route]? {
     var places: [YAMLValue] = []
     let routes = list { value -> Route? in
-      let route = value.section { $0.route(upstreams: upstreams, providers: providers, scopes: scopes) }
+      let route = value.section { $0.route(upstreams: upstreams, providers: providers, scopes: scopes, issuer: issuer) }
       if route != nil { places.append(value) }
       return route
     }
@@ -37,7 +40,7 @@ extension YAMLValue {
     return method
   }
 
-  fileprivate func requiredScope(_ known: KnownScopes?) -> Scope? {
+  func requiredScope(_ known: KnownScopes?) -> Scope? {
     guard let text else { return nil }
     guard let scope = Scope(text) else { return fault("\(path): \"\(text)\" is no scope (RFC 6749 §3.3)") }
     guard let known, !known.names.contains(text) else { return scope }
@@ -118,11 +121,11 @@ extension YAMLValue {
 
 extension Section {
   fileprivate func route(
-    upstreams: Declarations<Upstream>, providers: Declarations<Provider>, scopes: KnownScopes?
+    upstreams: Declarations<Upstream>, providers: Declarations<Provider>, scopes: KnownScopes?, issuer: Origin?
   ) -> Route? {
     let hasCrossOrigin = member("cors") != nil
     let crossOrigin = optional("cors") { $0.crossOriginRule }
-    let accepts = optional("accept", default: [TokenAcceptance.own]) { $0.tokenAcceptances }
+    let acceptance = optional("accept", default: .own) { $0.acceptance }
     optional("mcp") { value in
       if value.boolean == true { value.fault("mcp is not available in this version") }
       return ()
@@ -130,7 +133,14 @@ extension Section {
     let name = required("name") { $0.identifier }
     let match = required("match") { $0.section { $0.match() } }
     var access = access(scopes)
-    if let accepts { access?.accepts = accepts }
+    if let acceptance { access?.accepts = acceptance.tokens }
+    if acceptance?.takesSessions == true {
+      let rule = sessionRule(required: access?.requiredScopes, isAnonymous: access?.isAnonymous == true, scopes)
+      access?.session = rule
+      requireHost(match?.host, of: issuer)
+    } else {
+      member("session")?.fault("\(value.path): session says what a session is good for; accept must name session, too")
+    }
     let upstreamValue = required("upstream") { upstreams.resolve("upstream", at: $0) }
     let credential = optional("credential", default: CredentialRule.none) { $0.credential(providers, for: upstreamValue) }
     let rewrite = optional("rewrite", default: PathRewrite.identity) { $0.section { $0.rewrite(for: match?.pattern) } }
@@ -145,13 +155,13 @@ extension Section {
     if case .connection = credential, access?.isAnonymous == true {
       member("credential")?.fault("\(value.path): an anonymous route has no subject whose connection it could use")
     }
-    if case .connection = credential, let accepts, !accepts.contains(.own) {
+    if case .connection = credential, let acceptance, !acceptance.tokens.contains(.own), !acceptance.takesSessions {
       member("credential")?.fault("\(value.path): callers of other issuers have connected nothing; accept self, too")
     }
-    if let accepts, access?.isAnonymous == true, accepts != [.own] {
+    if let acceptance, access?.isAnonymous == true, acceptance.tokens != [.own], !acceptance.takesSessions {
       member("accept")?.fault("\(value.path): an anonymous route asks for no token, so it takes nobody's")
     }
-    guard let name, let match, let access, accepts != nil, let upstreamValue, let credential, let rewrite,
+    guard let name, let match, let access, acceptance != nil, let upstreamValue, let credential, let rewrite,
       let encodedSlash, let limits, let streams, hasCrossOrigin == (crossOrigin != nil)
     else { return nil }
     return Route(

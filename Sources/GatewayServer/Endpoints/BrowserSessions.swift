@@ -28,6 +28,8 @@ public struct BrowserSessions: Sendable {
   private let cookie: SessionCookie
   private let clock: any WallClock
 
+  var cookieName: String { cookie.name }
+
   public init(
     store: any SessionStore, accounts: any AccountDirectory, mint: HandleMint, cookie: SessionCookie,
     clock: any WallClock
@@ -43,10 +45,20 @@ public struct BrowserSessions: Sendable {
   func browser(of request: HTTPRequest) async throws(StoreFailure) -> Browser {
     let now = clock.now
     guard let handle = presentedHandle(in: request, at: now) else { return stranger(at: now) }
-    guard let session = try await store.session(handle.locator, at: now), session.secretHash == handle.secretHash,
-      let subject = session.subject, let account = try await accounts.account(subject: subject), !account.isDisabled
-    else { return Browser(session: unsigned(handle), account: nil, csrf: CSRFToken(of: handle), setCookie: nil) }
+    guard let (session, account) = try await signedIn(handle.locator, handle.secretHash, at: now) else {
+      return Browser(session: unsigned(handle), account: nil, csrf: CSRFToken(of: handle), setCookie: nil)
+    }
     return Browser(session: session, account: account, csrf: CSRFToken(of: handle), setCookie: nil)
+  }
+
+  /// Who is signed in by a handle of this locator and secret; nil: nobody.
+  private func signedIn(
+    _ locator: Locator, _ secretHash: Digest256, at now: Timestamp
+  ) async throws(StoreFailure) -> (BrowserSession, Account)? {
+    guard let session = try await store.session(locator, at: now), session.secretHash == secretHash,
+      let subject = session.subject, let account = try await accounts.account(subject: subject), !account.isDisabled
+    else { return nil }
+    return (session, account)
   }
 
   /// Starts the session of an account that has just proved itself, and ends the one that the browser had.
@@ -81,8 +93,41 @@ public struct BrowserSessions: Sendable {
   }
 
   private func presentedHandle(in request: HTTPRequest, at now: Timestamp) -> Handle? {
-    guard let text = cookie.value(in: request.fields), let handle = mint.parse(text, .session) else { return nil }
+    cookie.value(in: request.fields).flatMap { handle($0, at: now) }
+  }
+
+  private func handle(_ text: String, at now: Timestamp) -> Handle? {
+    guard let handle = mint.parse(text, .session) else { return nil }
     // A sign-in makes a new handle, so the handle is never younger than the session.
     return now < handle.locator.createdAt + Self.lifetime ? handle : nil
   }
+}
+
+extension BrowserSessions: TokenVerifier {
+  /// What a session stands for on routes that take it.
+  ///
+  /// - Parameter token: what the cookie carries.
+  /// - Returns: nil when nobody is signed in by it.
+  public func verify(_ token: [UInt8]) async throws(StoreFailure) -> TokenFacts? {
+    guard let handle = handle(String(decoding: token, as: UTF8.self), at: clock.now),
+      let (session, account) = try await signedIn(handle.locator, handle.secretHash, at: clock.now)
+    else { return nil }
+    return facts(session, account)
+  }
+
+  /// - Parameter facts: of a session; those of one that has expired meanwhile hold on.
+  public func confirm(_ facts: TokenFacts) async throws(StoreFailure) -> TokenFacts? {
+    try await signedIn(facts.locator, facts.secretHash, at: facts.issuedAt).map { self.facts($0, $1) }
+  }
+
+  private func facts(_ session: BrowserSession, _ account: Account) -> TokenFacts {
+    TokenFacts(
+      authorization: Authorization(
+        subject: account.subject, client: Self.client, scope: [], audience: [], authenticatedAt: session.authenticatedAt),
+      family: nil, locator: session.locator, issuedAt: session.authenticatedAt ?? session.locator.createdAt,
+      expiresAt: session.expiresAt, secretHash: session.secretHash)
+  }
+
+  /// Stands where a token would name its client.
+  private static let client = ClientID("browser-session")
 }

@@ -8,11 +8,17 @@ public struct LoginEndpoint: Endpoint {
   private let gate: PageGate
   private let flow: AuthorizationFlow
   private let passwords: PasswordVerifier
+  private let returnPaths: ReturnPaths
+  private let clock: any WallClock
 
-  public init(gate: PageGate, flow: AuthorizationFlow, passwords: PasswordVerifier) {
+  public init(
+    gate: PageGate, flow: AuthorizationFlow, passwords: PasswordVerifier, returnPaths: ReturnPaths, clock: any WallClock
+  ) {
     self.gate = gate
     self.flow = flow
     self.passwords = passwords
+    self.returnPaths = returnPaths
+    self.clock = clock
   }
 
   public func respond(to request: HTTPRequest) async -> HTTPResponse {
@@ -31,38 +37,24 @@ public struct LoginEndpoint: Endpoint {
 
   private func show(_ browser: Browser, _ query: Form, requestID: String?) async throws(PageRefusal) -> HTTPResponse {
     if let sealed = query["request"] { return try await flow.resume(sealed, browser, requestID: requestID) }
-    let provider = try LoginEndpoint.provider(in: query)
-    guard browser.account == nil else { return .seeOther(LoginEndpoint.address(afterSigningIn: provider)) }
-    let notice = query.contains("signed_out") ? "You are signed out." : nil
-    return gate.pages.respond(
-      SignInPage(clientName: provider?.rawValue, notice: notice, connect: provider?.rawValue, csrf: browser.csrf.text),
-      afterSubmit: provider.map { _ in gate.providerSources })
+    let next = try AfterSignIn(query, returnPaths, at: clock.now)
+    guard browser.account == nil else { return .seeOther(next.address) }
+    var page = SignInPage(notice: query.contains("signed_out") ? "You are signed out." : nil, csrf: browser.csrf.text)
+    next.prepare(&page)
+    return gate.pages.respond(page, afterSubmit: next.leadsElsewhere ? gate.providerSources : nil)
   }
-
-  // MARK: On the way to a provider
 
   /// The sign-in page, from which it goes on to `/connect/{provider}`.
   static func address(beforeConnecting provider: ProviderID) -> String { "/login?connect=\(provider)" }
-
-  private static func address(afterSigningIn provider: ProviderID?) -> String {
-    provider.map { "/connect/\($0)" } ?? "/account"
-  }
-
-  /// A provider's name and nothing else: no form says where the browser goes.
-  private static func provider(in form: Form) throws(PageRefusal) -> ProviderID? {
-    guard let name = form["connect"] else { return nil }
-    guard ProviderID.isWellFormed(name) else { throw .malformed }
-    return ProviderID(name)
-  }
 
   /// The password goes to the verifier and nowhere else; the page that follows does not hold it.
   private func signIn(_ browser: Browser, _ form: Form, from address: String) async throws(PageRefusal) -> HTTPResponse {
     var pending: AuthorizationRequest?
     if let sealed = form["request"] { pending = try flow.open(sealed, browser) }
-    let provider = try LoginEndpoint.provider(in: form)
+    let next = try AfterSignIn(form, returnPaths, at: clock.now)
     let username = form["username"] ?? ""
     guard !username.isEmpty, let password = form["password"] else {
-      return try await refuse(.incomplete, username, pending, provider, browser)
+      return try await refuse(.incomplete, username, pending, next, browser)
     }
 
     let outcome: PasswordVerifier.Outcome
@@ -70,29 +62,28 @@ public struct LoginEndpoint: Endpoint {
       outcome = try await passwords.verify(username: username, password: Secret(password), remoteAddress: address)
     } catch { throw .unavailable(error) }
     switch outcome {
-    case .refused: return try await refuse(.wrong, username, pending, provider, browser)
-    case .limited(let seconds): return try await refuse(.limited(seconds: seconds), username, pending, provider, browser)
+    case .refused: return try await refuse(.wrong, username, pending, next, browser)
+    case .limited(let seconds): return try await refuse(.limited(seconds: seconds), username, pending, next, browser)
     case .verified(let account):
       let signedIn: Browser
       do { signedIn = try await gate.sessions.signIn(account, replacing: browser) } catch { throw .unavailable(error) }
-      guard let pending else {
-        return .seeOther(LoginEndpoint.address(afterSigningIn: provider)).withCookie(signedIn.setCookie)
-      }
+      guard let pending else { return .seeOther(next.address).withCookie(signedIn.setCookie) }
       return try await flow.goOn(to: "/consent", with: pending, signedIn).withCookie(signedIn.setCookie)
     }
   }
 
   private func refuse(
-    _ problem: Problem, _ username: String, _ pending: AuthorizationRequest?, _ provider: ProviderID?, _ browser: Browser
+    _ problem: Problem, _ username: String, _ pending: AuthorizationRequest?, _ next: AfterSignIn, _ browser: Browser
   ) async throws(PageRefusal) -> HTTPResponse {
     // What is too long for a user name is no use to show again.
     let username = username.utf8.count <= PasswordVerifier.usernameByteCountMax ? username : ""
     guard let pending else {
-      let page = SignInPage(
-        clientName: provider?.rawValue, username: username, problem: problem.sentence, isRefused: problem.isAboutInput,
-        connect: provider?.rawValue, csrf: browser.csrf.text)
+      var page = SignInPage(
+        username: username, problem: problem.sentence, isRefused: problem.isAboutInput, csrf: browser.csrf.text)
+      next.prepare(&page)
       return gate.pages.respond(
-        page, status: problem.status, afterSubmit: provider.map { _ in gate.providerSources }, retryAfter: problem.retryAfter)
+        page, status: problem.status, afterSubmit: next.leadsElsewhere ? gate.providerSources : nil,
+        retryAfter: problem.retryAfter)
     }
     return try await flow.signInPage(
       for: pending, browser, username: username, status: problem.status, retryAfter: problem.retryAfter

@@ -57,10 +57,10 @@ extension ClientConnection {
     if let limit = route.bodyBytesMax, let length = scanner.head.fields.contentLength, length > limit {
       return refuse(.bodyTooLarge, bytes)
     }
-    if route.limitsAddresses, let rate = route.rate, let refusal = overRate(rate, nil) { return refuse(refusal, bytes) }
+    if route.limitsAddresses, let rate = route.rate, let refusal = overRate(rate, caller) { return refuse(refusal, bytes) }
     if route.isAnonymous { return inject(route, for: nil, path, bytes) }
     guard let authorization = scanner.head.fields.authorization else {
-      return deny(.missingToken, route, bytes)
+      return route.takesSessions ? admitBrowser(route, path, bytes) : deny(.missingToken, route, bytes)
     }
     let value = bytes.extracting(authorization.range)
     switch Bearer(authorization: value) {
@@ -95,7 +95,9 @@ extension ClientConnection {
     _ token: VerifiedToken, on route: LoopRoute, _ path: Span<UInt8>, _ bytes: Span<UInt8>, at now: Timestamp
   ) -> Int {
     if case .deny(let denial) = token.decide(route, at: now) { return deny(denial, route, bytes) }
-    if route.limitsCallers, let rate = route.rate, let refusal = overRate(rate, token) { return refuse(refusal, bytes) }
+    if route.limitsCallers, let rate = route.rate, let refusal = overRate(rate, caller(of: token, by: rate)) {
+      return refuse(refusal, bytes)
+    }
     exchange.verified = token
     return inject(route, for: token, path, bytes)
   }
@@ -107,7 +109,7 @@ extension ClientConnection {
   // MARK: Credential
 
   /// - Parameter token: nil: the route takes requests without one.
-  private func inject(_ route: LoopRoute, for token: VerifiedToken?, _ path: Span<UInt8>, _ bytes: Span<UInt8>) -> Int {
+  func inject(_ route: LoopRoute, for token: VerifiedToken?, _ path: Span<UInt8>, _ bytes: Span<UInt8>) -> Int {
     switch route.credential {
     case .none: return forward(route, path, credential: [], bytes)
     case .fixed(let line): return forward(route, path, credential: line, bytes)

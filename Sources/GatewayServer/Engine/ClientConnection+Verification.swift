@@ -44,23 +44,28 @@ extension ClientConnection {
     }
   }
 
-  private func park(
+  func park(
     until inquiry: Inquiry, for route: LoopRoute, _ bytes: Span<UInt8>,
     asking ask: @escaping @Sendable () async throws(StoreFailure) -> VouchedToken?
   ) -> Int {
     guard let ticket = park() else { return refuse(.verificationUnavailable, bytes) }
     let engine = engine
-    let mustStart = engine.verification.wait(for: inquiry) { [self] outcome in
+    let mustStart = engine.cache(of: inquiry).wait(for: inquiry) { [self] outcome in
       switch outcome {
       case .verified(let token): resume(ticket) { $0.verified = token }
-      case .refused: resume(ticket) { $0.failure = .accessDenied(.invalidToken, route.route.access) }
+      case .refused:
+        resume(ticket) { exchange in
+          // Whoever has no session is not denied but asked to sign in; the cache knows that long enough.
+          guard inquiry.source != .session else { return }
+          exchange.failure = .accessDenied(.invalidToken, route.route.access)
+        }
       case .unavailable: resume(ticket) { $0.failure = .verificationUnavailable }
       }
     }
     guard let mustStart else { return refuse(.overloaded, bytes) }
     if mustStart {
       engine.loop.task {
-        await engine.verification.run(inquiry, clock: { engine.wallNow }, asking: ask)
+        await engine.cache(of: inquiry).run(inquiry, clock: { engine.wallNow }, asking: ask)
       }
     }
     return 0

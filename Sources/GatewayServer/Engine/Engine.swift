@@ -61,6 +61,10 @@ public final class Engine: @unchecked Sendable {
   let via: ViaField
   let pool = BufferPool()
   let verification: VerificationCache
+  /// What is remembered of browser sessions, by the cookie's digest: apart from tokens, so that neither passes as the other.
+  let sessions: VerificationCache
+  /// nil: no route takes them.
+  private(set) var sessionAccess: SessionAccess?
 
   // These three are touched by every step of a request, one after the other: the run-time check showed in the profile. No
   // access spans a call that leads to another.
@@ -129,6 +133,7 @@ public final class Engine: @unchecked Sendable {
     self.trustedProxies = TrustedProxies(trustedProxies)
     self.via = via
     verification = VerificationCache(limits: limits)
+    sessions = VerificationCache(limits: limits)
     requestID = RequestID(loop: random.words().0)
     scratch = .allocate(byteCount: limits.receptionBytes, alignment: 64)
     headScratch = UnsafeMutableRawBufferPointer(rebasing: scratch[..<limits.headReceptionBytes])
@@ -169,6 +174,7 @@ public final class Engine: @unchecked Sendable {
       groups[name] = group
     }
     if let served = snapshot.endpoints { endpoints = served }
+    if let access = snapshot.sessions { serve(access) }
     if let blocks = snapshot.trustedProxies { trustedProxies = TrustedProxies(blocks) }
     if let request = snapshot.limits {
       limits.request = request
@@ -193,6 +199,11 @@ public final class Engine: @unchecked Sendable {
     return ForeignGate(route.access, dispatch, foreign)
   }
 
+  func serve(_ access: SessionAccess) { sessionAccess = access }
+
+  /// Where the answer to an inquiry is remembered.
+  func cache(of inquiry: Inquiry) -> VerificationCache { inquiry.source == .session ? sessions : verification }
+
   private func credential(of route: Route) -> LoopCredential {
     if case .clientCredentials(let provider) = route.credential {
       let known = providers[provider] ?? ProviderCredential(provider, source: credentials, loop: loop)
@@ -215,6 +226,7 @@ public final class Engine: @unchecked Sendable {
   public func apply(_ changes: [Change]) {
     loop.assertInLoop()
     verification.apply(changes)
+    sessions.apply(changes)
     for change in changes {
       switch change {
       case .credentialChanged(let provider):
@@ -230,6 +242,7 @@ public final class Engine: @unchecked Sendable {
   public func forgetEverything() {
     loop.assertInLoop()
     verification.forgetEverything()
+    sessions.forgetEverything()
     for credential in providers.values { credential.invalidate() }
     for credentials in connections.values { credentials.invalidateAll() }
     streams?.doubtEverything()

@@ -25,6 +25,8 @@ public struct GatewaySnapshot: Sendable {
   public var limits: Limits?
   /// Whose `X-Forwarded-*` are believed on connections from now on; nil: as before.
   public var trustedProxies: [AddressBlock]?
+  /// For routes that take browser sessions; nil: as before.
+  public var sessions: SessionAccess?
   /// Where the routes' callers are counted; a `DataPlane` puts its own here.
   public var rates = RateTables()
 
@@ -34,13 +36,15 @@ public struct GatewaySnapshot: Sendable {
   ///     connections, another one is for connections from now on.
   public init(
     routes: RouteTable, upstreams: [Upstream], addresses: [Origin: [SocketAddress]], tls: [String: TLSClientContext] = [:],
-    endpoints: EndpointTable? = nil, limits: Limits? = nil, trustedProxies: [AddressBlock]? = nil
+    endpoints: EndpointTable? = nil, limits: Limits? = nil, trustedProxies: [AddressBlock]? = nil,
+    sessions: SessionAccess? = nil
   ) {
     self.routes = routes
     self.tls = tls
     self.endpoints = endpoints
     self.limits = limits
     self.trustedProxies = trustedProxies
+    self.sessions = sessions
     self.upstreams = [:]
     for upstream in upstreams {
       let servers = upstream.servers.map { ResolvedServer(origin: $0, addresses: addresses[$0] ?? []) }

@@ -13,6 +13,8 @@ final class LoopRoute {
   let addedPrefix: [UInt8]
   let strippedFields: [[UInt8]]
   let isAnonymous: Bool
+  /// Whether a browser session is taken in place of a token.
+  let takesSessions: Bool
   let bodyBytesMax: Int?
   /// Whether `crossOrigin` is there.
   let isCrossOrigin: Bool
@@ -38,6 +40,7 @@ final class LoopRoute {
     addedPrefix = route.rewrite.addedPrefix
     strippedFields = route.strippedFields
     isAnonymous = route.access.isAnonymous
+    takesSessions = route.access.session != nil
     bodyBytesMax = route.limits.bodyBytesMax
     crossOrigin = route.crossOrigin.map { CrossOriginAnswers($0) }
     isCrossOrigin = crossOrigin != nil

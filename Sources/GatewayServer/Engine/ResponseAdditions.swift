@@ -8,11 +8,15 @@ struct ResponseAdditions {
   private(set) var isEmpty = true
   /// Who may read the response. While it is there, the upstream's own word on that is withheld.
   var crossOrigin: FieldBlock? { didSet { isEmpty = false } }
+  /// Whether a cookie decided who gets the response: a shared cache must not give it to others. What came with
+  /// `Authorization` it knows to keep to itself. Source: RFC 9111 §3.5, §4.1.
+  var variesByCookie = false { didSet { isEmpty = false } }
   /// What the route's rate made of the request.
   var rate: (fields: RateFields, verdict: RateVerdict)? { didSet { isEmpty = false } }
 
   func append(to outgoing: inout ByteQueue) {
     if let crossOrigin { outgoing.append(crossOrigin.lines) }
+    if variesByCookie { outgoing.append("Vary: Cookie\r\n") }
     if let rate {
       for (name, value) in Self.fields(of: rate) { outgoing.append("\(name): \(value)\r\n") }
     }
@@ -20,6 +24,7 @@ struct ResponseAdditions {
 
   func add(to response: inout HTTPResponse) {
     for (name, value) in crossOrigin?.fields.entries ?? [] { response.fields.append(name, value) }
+    if variesByCookie { response.fields.append("Vary", "Cookie") }
     if let rate {
       for (name, value) in Self.fields(of: rate) { response.fields.append(name, value) }
     }

@@ -43,6 +43,8 @@ public struct RequestExplanation: Sendable {
     case complete(RequestExplanation)
     /// Somebody has to say what this token, presented on such a route, stands for; then explain again with the answer.
     case needsFacts(of: [UInt8], on: AccessPolicy)
+    /// Somebody has to say whose session the cookie of a browser carries.
+    case needsSession(of: [UInt8])
   }
 
   /// What a request meets: a part of the configuration.
@@ -51,12 +53,15 @@ public struct RequestExplanation: Sendable {
     public var upstreams: [Upstream]
     public var limits: Limits
     public var via: ViaField
+    /// Whose pages' sessions some routes take; nil: none does.
+    public var issuer: String?
 
-    public init(routes: RouteTable, upstreams: [Upstream], limits: Limits, via: ViaField = .none) {
+    public init(routes: RouteTable, upstreams: [Upstream], limits: Limits, via: ViaField = .none, issuer: String? = nil) {
       self.routes = routes
       self.upstreams = upstreams
       self.limits = limits
       self.via = via
+      self.issuer = issuer
     }
   }
 
@@ -70,19 +75,20 @@ public struct RequestExplanation: Sendable {
     do throws(Pause) {
       try explanation.walk(head, gateway, token, now)
     } catch {
-      return .needsFacts(of: error.token, on: error.access)
+      return error.isSession ? .needsSession(of: error.token) : .needsFacts(of: error.token, on: error.access)
     }
     return .complete(explanation)
   }
 
-  private struct Pause: Error {
+  struct Pause: Error {
     let token: [UInt8]
     let access: AccessPolicy
+    var isSession = false
   }
 
   mutating func note(_ name: String, _ verdict: String) { steps.append(Step(name: name, verdict: verdict)) }
 
-  private mutating func refuse(_ name: String, _ error: GatewayError) {
+  mutating func refuse(_ name: String, _ error: GatewayError) {
     note(name, "refused: \(error.sentence)")
     outcome = Outcome(error)
   }
@@ -150,7 +156,11 @@ public struct RequestExplanation: Sendable {
       if let length = scanner.head.fields.contentLength, length > limit { return refuse("body", .bodyTooLarge) }
       note("body", "at most \(limit) bytes")
     }
-    guard try admit(route, scanner.head.fields.authorization.map { bytes.copy($0.range) }, token, now) else { return }
+    if scanner.head.fields.authorization == nil, let rule = route.access.session {
+      guard try admitBrowser(scanner.head, bytes, route, rule, gateway.issuer, token, now) else { return }
+    } else {
+      guard try admit(route, scanner.head.fields.authorization.map { bytes.copy($0.range) }, token, now) else { return }
+    }
 
     if let rate = route.limits.rate { note("rate", RateFields(rate, route: route.name).policy + ", per \(rate.key.rawValue)") }
     if route.streams.allowsWebSocket { note("websocket", Self.upgrade(scanner.head, bytes)) }

@@ -15,6 +15,8 @@ struct SignInPage: Page {
   var request: String?
   /// The provider whose account is connected after signing in.
   var connect: String?
+  /// The sealed way back to the page that is gone on to after signing in.
+  var comeBack: String?
   var csrf: String
 
   /// The field to be filled next gets the focus.
@@ -45,13 +47,14 @@ struct SignInPage: Page {
     {{#page.isReauthentication}}<h1>Confirm that it is you</h1>{{/page.isReauthentication}}
     {{^page.isReauthentication}}<h1>Sign in</h1>{{/page.isReauthentication}}
     {{#page.clientName}}<p class="lead">to continue to <strong>{{page.clientName}}</strong></p>{{/page.clientName}}
-    {{^page.clientName}}<p class="lead">to see and manage which apps have access to your account</p>{{/page.clientName}}
+    {{^page.clientName}}{{#page.comeBack}}<p class="lead">to go on to the page you asked for</p>{{/page.comeBack}}{{^page.comeBack}}<p class="lead">to see and manage which apps have access to your account</p>{{/page.comeBack}}{{/page.clientName}}
     {{#page.notice}}<p class="notice good" role="status">{{page.notice}}</p>{{/page.notice}}
     {{#page.problem}}<p class="notice bad" role="alert" id="problem">{{page.problem}}</p>{{/page.problem}}
     <form method="post" action="/login">
     <input type="hidden" name="csrf" value="{{page.csrf}}">
     {{#page.request}}<input type="hidden" name="request" value="{{page.request}}">{{/page.request}}
     {{#page.connect}}<input type="hidden" name="connect" value="{{page.connect}}">{{/page.connect}}
+    {{#page.comeBack}}<input type="hidden" name="return" value="{{page.comeBack}}">{{/page.comeBack}}
     <label for="username">User name</label>
     <input type="text" id="username" name="username" value="{{page.username}}" autocomplete="username" autocapitalize="none" autocorrect="off" spellcheck="false" required{{#page.isRefused}} aria-invalid="true"{{/page.isRefused}}{{#page.problem}} aria-describedby="problem"{{/page.problem}}{{#page.focusesUsername}} autofocus{{/page.focusesUsername}}>
     <label for="password">Password</label>

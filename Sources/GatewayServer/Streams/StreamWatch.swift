@@ -15,11 +15,13 @@ final class StreamWatch: @unchecked Sendable {
   /// What exchanges rest on.
   enum Claim: Hashable {
     case token(Digest256)
+    /// A browser's, by its cookie.
+    case session(Digest256)
     case connection(ProviderID, Subject)
   }
 
   private struct Doubt {
-    /// Of the token; nil for a connection.
+    /// Of the token or session; nil for a connection.
     let facts: TokenFacts?
     /// When it arose, in the loop's nanoseconds.
     let since: Int64
@@ -102,7 +104,9 @@ final class StreamWatch: @unchecked Sendable {
 
   // MARK: Doubts
 
-  private func doubt(_ token: VerifiedToken) { doubt(.token(token.digest), facts: token.facts) }
+  private func doubt(_ token: VerifiedToken) { doubt(claim(of: token), facts: token.facts) }
+
+  private func claim(of token: VerifiedToken) -> Claim { token.isSession ? .session(token.digest) : .token(token.digest) }
 
   private func doubt(_ claim: Claim, facts: TokenFacts?) {
     if doubts[claim] == nil {
@@ -145,14 +149,8 @@ final class StreamWatch: @unchecked Sendable {
 
   private func answer(_ claim: Claim, _ facts: TokenFacts?) async -> Answer {
     switch claim {
-    case .token:
-      guard let facts else { return .ended }
-      do throws(StoreFailure) {
-        guard let now = try await verifier.confirm(facts) else { return .ended }
-        return .holds(now)
-      } catch {
-        return .unknown
-      }
+    case .token: return await answer(facts, by: verifier)
+    case .session: return await answer(facts, by: engine.sessionAccess?.verifier)
     case .connection(let provider, let subject):
       do throws(BrokerFailure) {
         _ = try await connections.credential(for: provider, of: subject)
@@ -161,6 +159,16 @@ final class StreamWatch: @unchecked Sendable {
         if case .unavailable = error { return .unknown }
         return .ended
       }
+    }
+  }
+
+  private func answer(_ facts: TokenFacts?, by verifier: (any TokenVerifier)?) async -> Answer {
+    guard let facts, let verifier else { return .ended }
+    do throws(StoreFailure) {
+      guard let now = try await verifier.confirm(facts) else { return .ended }
+      return .holds(now)
+    } catch {
+      return .unknown
     }
   }
 
@@ -189,8 +197,10 @@ final class StreamWatch: @unchecked Sendable {
   }
 
   private func isEnded(_ client: ClientConnection, _ token: VerifiedToken, by settled: [Claim: Answer]) -> Bool {
-    switch settled[.token(token.digest)] {
+    switch settled[claim(of: token)] {
     case .ended: return true
+    // What a session is good for stands in its route.
+    case .holds where token.isSession: break
     case .holds(let facts?):
       // The client may have lost a scope. Expiry has a grace of its own and is not asked for here.
       let access = client.exchange.route?.route.access
@@ -238,7 +248,7 @@ extension Change {
   /// Whether it leaves no doubt.
   fileprivate var isRevocation: Bool {
     switch self {
-    case .accessTokenRevoked, .familyRevoked, .foreignKeyWithdrawn: true
+    case .accessTokenRevoked, .familyRevoked, .sessionEnded, .foreignKeyWithdrawn: true
     case .clientChanged, .accountChanged, .signingKeysChanged, .credentialChanged, .connectionChanged: false
     }
   }

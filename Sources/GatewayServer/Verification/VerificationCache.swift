@@ -210,6 +210,8 @@ final class VerifiedToken {
   /// Who vouches for the facts.
   let source: TokenSource
   let isForeign: Bool
+  /// Whether it is what the cookie of a browser session carries.
+  var isSession: Bool { source == .session }
   /// See `VouchedToken`.
   let believedUntil: Timestamp
   let believedAloneUntil: Timestamp

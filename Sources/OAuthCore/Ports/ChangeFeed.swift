@@ -4,6 +4,8 @@ import Cryptography
 public enum Change: Sendable, Hashable {
   case accessTokenRevoked(Locator)
   case familyRevoked(Locator)
+  /// A browser was signed out.
+  case sessionEnded(Locator)
   case clientChanged(ClientID)
   case accountChanged(Subject)
   case signingKeysChanged

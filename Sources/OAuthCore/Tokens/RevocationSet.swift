@@ -52,7 +52,8 @@ public final class RevocationSet: ChangeObserver {
         switch change {
         case .accessTokenRevoked(let locator), .familyRevoked(let locator): heard.revoked[locator] = until
         case .clientChanged(let client): heard.changedClients[client] = until
-        case .accountChanged, .signingKeysChanged, .credentialChanged, .connectionChanged, .foreignKeyWithdrawn: break
+        case .sessionEnded, .accountChanged, .signingKeysChanged, .credentialChanged, .connectionChanged,
+          .foreignKeyWithdrawn: break
         }
       }
       guard heard.revoked.count + heard.changedClients.count > countMax else { return }

@@ -1,9 +1,11 @@
 import ArgumentParser
 import Configuration
+import Cryptography
 import EgressHTTP
 import EventLoop
 import GatewayServer
 import OAuthCore
+import PostgresStore
 import ReverseProxy
 import Synchronization
 
@@ -70,7 +72,7 @@ struct ExplainCommand: AsyncParsableCommand {
   private static func explain(_ head: [UInt8], _ configuration: Configuration) async throws -> RequestExplanation {
     let gateway = RequestExplanation.Gateway(
       routes: configuration.routes, upstreams: configuration.upstreams, limits: configuration.limits,
-      via: ViaField(deployment: configuration.issuer.description))
+      via: ViaField(deployment: configuration.issuer.description), issuer: configuration.issuer.description)
     var finding = RequestExplanation.TokenFinding.unasked
     while true {
       switch RequestExplanation.explain(head: head, at: gateway, token: finding, now: SystemClock().now) {
@@ -87,6 +89,11 @@ struct ExplainCommand: AsyncParsableCommand {
         }
         // A refresh token is a token of Postern's, but nothing that a route takes.
         if case .access(let facts) = found { finding = .found(facts) } else { finding = .found(nil) }
+      case .needsSession(let cookie):
+        let facts = try await DatabaseSession.run(configuration) { stores in
+          try await BrowserSessions(configuration, stores).verify(cookie)
+        }
+        finding = .found(facts)
       }
     }
   }
@@ -110,6 +117,17 @@ struct ExplainCommand: AsyncParsableCommand {
     if case .unavailable = finding, let reason = reasons.withLock({ $0.first }) { finding = .unavailable(reason) }
     await egress.shutdown()
     return finding
+  }
+}
+
+extension BrowserSessions {
+  /// Those of the running instances, to be looked at.
+  fileprivate init(_ configuration: Configuration, _ stores: Stores) {
+    self.init(
+      store: stores.sessions,
+      accounts: LayeredAccountDirectory(configured: configuration.accounts, database: stores.accounts),
+      mint: HandleMint(ring: configuration.keys, random: SystemRandom()),
+      cookie: SessionCookie(isSecure: IssuerOrigin(configuration.issuer.description).isSecure), clock: SystemClock())
   }
 }
 

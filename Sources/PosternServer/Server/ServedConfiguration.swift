@@ -51,7 +51,7 @@ final class ServedConfiguration: @unchecked Sendable {
 
   private var configuration: Configuration
   private var version: ConfigurationFile.Version?
-  private var endpoints: EndpointTable
+  private var tokenPlane: TokenPlane
   private var addresses: [Origin: [SocketAddress]] = [:]
   /// What the `https` servers of upstreams are verified with.
   private var contexts: [String: TLSClientContext]
@@ -74,7 +74,7 @@ final class ServedConfiguration: @unchecked Sendable {
     self.reach = reach
     self.loop = loop
     self.workers = workers
-    endpoints = tokenPlane.endpoints
+    self.tokenPlane = tokenPlane
     upstreamAddresses = UpstreamAddresses(workers: resolvers)
     (occasions, occasion) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.waitingCountMax))
   }
@@ -186,7 +186,7 @@ final class ServedConfiguration: @unchecked Sendable {
     guard let authorities else { return refuse("too busy to read authorities; send SIGHUP again") }
     if case .failure(let failure) = authorities { return refuse("\(failure); the configuration before serves on") }
     do {
-      endpoints = try TokenPlane(next, grants: grants, services: reach.services).endpoints
+      tokenPlane = try TokenPlane(next, grants: grants, services: reach.services)
     } catch {
       return refuse("the grants make no registry; the configuration before serves on: \(error)")
     }
@@ -221,7 +221,8 @@ final class ServedConfiguration: @unchecked Sendable {
     await reach.dataPlane.apply(
       GatewaySnapshot(
         routes: configuration.routes, upstreams: configuration.upstreams, addresses: addresses, tls: contexts,
-        endpoints: endpoints, limits: configuration.limits, trustedProxies: configuration.trustedProxies),
+        endpoints: tokenPlane.endpoints, limits: configuration.limits, trustedProxies: configuration.trustedProxies,
+        sessions: tokenPlane.sessions),
       ending: changes)
   }
 

@@ -11,6 +11,8 @@ import ReverseProxy
 /// configuration wants it. Immutable: another configuration makes another one, on the same services.
 struct TokenPlane: Sendable {
   let endpoints: EndpointTable
+  /// For the routes that take browser sessions.
+  let sessions: SessionAccess
 
   init(_ configuration: Configuration, grants plugged: [any GrantHandler], services: TokenServices) throws(GrantRegistry.Mistake) {
     let (issuer, ring, clock, handles) = (services.issuer, services.ring, services.clock, services.handles)
@@ -46,7 +48,10 @@ struct TokenPlane: Sendable {
 
     let origin = IssuerOrigin(issuer)
     let sessions = BrowserSessions(
-      store: stores.sessions, accounts: accounts, mint: handles, cookie: SessionCookie(isSecure: origin.isSecure), clock: clock)
+      store: AnnouncingSessionStore(base: stores.sessions, observer: services.changes), accounts: accounts, mint: handles,
+      cookie: SessionCookie(isSecure: origin.isSecure), clock: clock)
+    let returnPaths = ReturnPaths(ring: ring)
+    self.sessions = SessionAccess(issuer: issuer, sessions: sessions, returnPaths: returnPaths)
     let pages = PageResponder(issuerHost: origin.host)
     let gate = PageGate(issuer: issuer, sessions: sessions, pages: pages)
     let scopes = ScopeDescriptions(
@@ -58,7 +63,7 @@ struct TokenPlane: Sendable {
     let flow = AuthorizationFlow(endpoint: authorization, pages: pages, clients: clients, scopes: scopes)
     let passwords = PasswordVerifier(accounts: accounts, secrets: services.secrets, limiter: services.limiter, audit: services.audit, clock: clock)
     table.add("/oauth/authorize", AuthorizeEndpoint(gate: gate, flow: flow))
-    table.add("/login", LoginEndpoint(gate: gate, flow: flow, passwords: passwords))
+    table.add("/login", LoginEndpoint(gate: gate, flow: flow, passwords: passwords, returnPaths: returnPaths, clock: clock))
     table.add("/consent", ConsentEndpoint(gate: gate, flow: flow, consents: stores.consents, clock: clock))
     table.add("/logout", LogoutEndpoint(gate: gate, flow: flow))
     let connector = Connector(

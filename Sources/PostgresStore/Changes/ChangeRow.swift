@@ -10,6 +10,9 @@ extension Change {
     case "family_revoked":
       guard let locator = Locator(text: key) else { return nil }
       self = .familyRevoked(locator)
+    case "session_ended":
+      guard let locator = Locator(text: key) else { return nil }
+      self = .sessionEnded(locator)
     case "client_changed": self = .clientChanged(ClientID(key))
     case "account_changed": self = .accountChanged(Subject(key))
     case "signing_keys_changed": self = .signingKeysChanged

@@ -10,7 +10,8 @@ public struct PostgresSessionStore: SessionStore {
 
   private static let begin = PreparedStatement(
     """
-    WITH ended AS (DELETE FROM session WHERE locator = $1)
+    WITH ended AS (DELETE FROM session WHERE locator = $1 RETURNING locator),
+    logged AS (INSERT INTO change_log (kind, key) SELECT 'session_ended', locator::text FROM ended)
     INSERT INTO session (locator, secret_hash, subject, authenticated_at, expires_at) VALUES ($2, $3, $4, $5, $6)
     """)
 
@@ -19,7 +20,11 @@ public struct PostgresSessionStore: SessionStore {
     SELECT locator, secret_hash, subject, authenticated_at, expires_at FROM session WHERE locator = $1 AND expires_at > $2
     """)
 
-  private static let end = PreparedStatement("DELETE FROM session WHERE locator = $1")
+  private static let end = PreparedStatement(
+    """
+    WITH ended AS (DELETE FROM session WHERE locator = $1 RETURNING locator)
+    INSERT INTO change_log (kind, key) SELECT 'session_ended', locator::text FROM ended
+    """)
 
   public func begin(_ session: BrowserSession, replacing old: Locator?) async throws(StoreFailure) {
     _ = try await database.query(Self.begin, [

@@ -4,6 +4,8 @@ import OAuthCore
 public struct AccessPolicy: Sendable, Hashable {
   /// Whose tokens are taken, in the order of the configuration; nobody else's are.
   public var accepts: [TokenAcceptance]
+  /// What a browser session is good for in place of a token; nil: nothing.
+  public var session: SessionRule?
   /// Every one of them must be in the token's scope.
   public var requiredScopes: ScopeSet
   /// When named, the token's `aud` must hold it.
@@ -14,10 +16,10 @@ public struct AccessPolicy: Sendable, Hashable {
   public var resourceMetadata: String?
 
   public init(
-    accepts: [TokenAcceptance] = [.own], requiredScopes: ScopeSet = [], audience: String? = nil, isAnonymous: Bool = false,
-    resourceMetadata: String? = nil
+    accepts: [TokenAcceptance] = [.own], session: SessionRule? = nil, requiredScopes: ScopeSet = [], audience: String? = nil, isAnonymous: Bool = false, resourceMetadata: String? = nil
   ) {
     self.accepts = accepts
+    self.session = session
     self.requiredScopes = requiredScopes
     self.audience = audience
     self.isAnonymous = isAnonymous

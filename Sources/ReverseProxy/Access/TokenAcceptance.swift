@@ -36,16 +36,24 @@ public enum TokenAcceptance: Sendable, Hashable, CustomStringConvertible {
 public enum TokenSource: Sendable, Hashable, CustomStringConvertible {
   /// Postern itself.
   case own
+  /// A browser session of Postern's own pages, in place of a token.
+  case session
   /// The signature of a foreign issuer.
   case issuer(ForeignIssuer)
   /// The answer of a foreign endpoint.
   case introspection(IntrospectionService)
 
-  public var isForeign: Bool { if case .own = self { false } else { true } }
+  public var isForeign: Bool {
+    switch self {
+    case .own, .session: false
+    case .issuer, .introspection: true
+    }
+  }
 
   public var description: String {
     switch self {
     case .own: "self"
+    case .session: "session"
     case .issuer(let issuer): "jwt \(issuer.identifier)"
     case .introspection(let service): "introspection \(service.endpoint.origin)"
     }
@@ -56,7 +64,7 @@ public enum TokenSource: Sendable, Hashable, CustomStringConvertible {
   /// Without `#`, as every issuer identifier (RFC 8414 §2) and every `EndpointURL` is.
   var namespace: String? {
     switch self {
-    case .own: nil
+    case .own, .session: nil
     case .issuer(let issuer): issuer.identifier
     case .introspection(let service): service.issuer ?? service.endpoint.description
     }

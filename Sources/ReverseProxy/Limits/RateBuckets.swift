@@ -18,14 +18,14 @@ struct RateBuckets: Sendable {
 
   private let rule: RateRule
   private let setCount: Int
-  private var places: [Place]
+  /// Empty until the first request, since many routes are limited and few are busy.
+  private var places: [Place] = []
 
   /// - Parameter setCount: a power of two.
   init(_ rule: RateRule, setCount: Int) {
     precondition(setCount > 0 && setCount & (setCount - 1) == 0, "sets are found by a mask")
     self.rule = rule
     self.setCount = setCount
-    places = Array(repeating: Place(key: 0, bucket: TokenBucket(fullAt: .min)), count: setCount * Self.placesPerSet)
   }
 
   /// Counts one request.
@@ -34,6 +34,9 @@ struct RateBuckets: Sendable {
   ///   - key: a keyed hash of whom the request is counted for; nobody can choose it.
   ///   - now: monotonic nanoseconds.
   mutating func take(_ key: UInt64, at now: Int64) -> RateVerdict {
+    if places.isEmpty {
+      places = Array(repeating: Place(key: 0, bucket: TokenBucket(fullAt: .min)), count: setCount * Self.placesPerSet)
+    }
     let key = key == 0 ? 1 : key
     // The low bits choose the stripe of a `RateTable`.
     let first = Int(truncatingIfNeeded: (key >> 32) & UInt64(setCount - 1)) * Self.placesPerSet

@@ -32,11 +32,11 @@ public struct ProtectedResource: Sendable, Hashable {
     self.identifier = identifier
   }
 
-  /// nil: nobody is asked for a token there, or its audience is no resource identifier.
+  /// nil: no token is taken there, or its audience is no resource identifier.
   ///
   /// - Parameter issuer: where routes for any host are reached.
   public init?(of route: Route, issuer: Origin) {
-    guard !route.access.isAnonymous else { return nil }
+    guard !route.access.isAnonymous, !route.access.accepts.isEmpty else { return nil }
     if let audience = route.access.audience {
       self.init(audience)
     } else {

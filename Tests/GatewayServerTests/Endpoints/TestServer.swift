@@ -21,6 +21,8 @@ struct TestServer {
   let tokens: InMemoryTokenStore
   let accounts: InMemoryAccountDirectory
   let clients: InMemoryClientDirectory
+  /// As the routes have it.
+  let access: SessionAccess
   private let authorize: AuthorizeEndpoint
   private let login: LoginEndpoint
   private let consent: ConsentEndpoint
@@ -69,7 +71,9 @@ struct TestServer {
     authorize = AuthorizeEndpoint(gate: gate, flow: flow)
     login = LoginEndpoint(
       gate: gate, flow: flow,
-      passwords: PasswordVerifier(accounts: accounts, secrets: secrets, limiter: limiter, audit: audit, clock: clock))
+      passwords: PasswordVerifier(accounts: accounts, secrets: secrets, limiter: limiter, audit: audit, clock: clock),
+      returnPaths: ReturnPaths(ring: ring), clock: clock)
+    access = SessionAccess(issuer: issuer, sessions: browserSessions, returnPaths: ReturnPaths(ring: ring))
     consent = ConsentEndpoint(gate: gate, flow: flow, consents: consents, clock: clock)
     connections = InMemoryConnectionStore(clock: clock)
     let connector = Connector(

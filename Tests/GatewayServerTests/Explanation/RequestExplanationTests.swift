@@ -66,6 +66,11 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
       "WebSocket", "GET /socket",
       ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: \(WebSocketPeer.key)"],
       status: 200),
+    ExplainedRequest("a person without a session", "GET /page", ["Accept: text/html"], status: 302),
+    ExplainedRequest("a script without a session", "GET /page", status: 401),
+    ExplainedRequest("a cookie of nobody", "GET /page", ["Cookie: __Host-postern=x", "Accept: text/html"], status: 302),
+    ExplainedRequest("a cookie beside a bad token", "GET /page", ["Cookie: __Host-postern=x", "Authorization: Bearer bad"], status: 401),
+    ExplainedRequest("another site's form", "POST /page", ["Cookie: __Host-postern=x", "Content-Length: 0"], status: 403),
     ExplainedRequest("missing scope", "GET /guarded/1", ["Authorization: Bearer narrow"], status: 403),
     ExplainedRequest("foreign token", "GET /foreign/1", [foreign()], status: 200),
     ExplainedRequest("foreign token of another audience", "GET /foreign/1", [foreign(["aud": "x"])], status: 401),
@@ -97,6 +102,9 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
         name: "socket", pattern: try PathPattern("/socket"), access: .anonymous, upstream: "up", streams: .webSocket),
       .accepting([.idp(), .idp("https://gone.example")], at: "/foreign"),
       Route(name: "hosted", host: "gw.example.com", pattern: try PathPattern("/hosted"), access: .anonymous, upstream: "up"),
+      Route(
+        name: "page", pattern: try PathPattern("/page"),
+        access: AccessPolicy(session: SessionRule(scopes: ["read"]), requiredScopes: ["read"]), upstream: "up"),
     ]
   }
 
@@ -112,7 +120,7 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
   private static func explain(_ head: String, server: String = "http://127.0.0.1:1") async throws -> RequestExplanation {
     let gateway = RequestExplanation.Gateway(
       routes: try RouteTable(try routes()), upstreams: [Upstream(name: "up", servers: [try Origin(server)])], limits: Limits(),
-      via: ExplainedRequest.via)
+      via: ExplainedRequest.via, issuer: "https://auth.example.com")
     let now = Timestamp(seconds: 2_000_000_000)
     switch RequestExplanation.explain(head: Array(head.utf8), at: gateway, now: now) {
     case .complete(let explanation): return explanation
@@ -121,11 +129,20 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
       let finding: RequestExplanation.TokenFinding =
         if case .own = destination { .found(try await verifier().verify(token)) }
         else { .foreign(await strangers().sources().finding(token, to: destination)) }
-      guard case .complete(let explanation) = RequestExplanation.explain(
-        head: Array(head.utf8), at: gateway, token: finding, now: now)
-      else { throw Unfinished() }
-      return explanation
+      return try explain(head, gateway, with: finding, now)
+    case .needsSession:
+      return try explain(head, gateway, with: .found(nil), now)
     }
+  }
+
+  private static func explain(
+    _ head: String, _ gateway: RequestExplanation.Gateway, with finding: RequestExplanation.TokenFinding, _ now: Timestamp
+  ) throws -> RequestExplanation {
+    guard
+      case .complete(let explanation) = RequestExplanation.explain(
+        head: Array(head.utf8), at: gateway, token: finding, now: now)
+    else { throw Unfinished() }
+    return explanation
   }
 
   private static func strangers() -> Strangers {
@@ -143,6 +160,8 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
     let gateway = try Gateway(
       try Self.routes(), upstreams: ["up": [upstream.address]], verifier: Self.verifier(), foreign: Self.strangers().sources(),
       via: ExplainedRequest.via)
+    let access = try await TestServer().access
+    gateway.onEngine { $0.serve(access) }
     let client = try gateway.connect()
     client.send(request.head)
     let answer = try #require(client.readMessage())

@@ -1,3 +1,4 @@
+import Cryptography
 import OAuthCore
 import PostgresClient
 import Testing
@@ -67,6 +68,7 @@ struct ChangeLogReaderTests {
     let rows: [(String, String, Change)] = [
       ("access_token_revoked", locator.description, .accessTokenRevoked(locator)),
       ("family_revoked", locator.description, .familyRevoked(locator)),
+      ("session_ended", locator.description, .sessionEnded(locator)),
       ("client_changed", "c", .clientChanged(ClientID("c"))),
       ("account_changed", "s", .accountChanged(Subject("s"))),
       ("signing_keys_changed", "", .signingKeysChanged),
@@ -74,6 +76,27 @@ struct ChangeLogReaderTests {
     ]
     for (kind, key, change) in rows { #expect(Change(kind: kind, key: key) == change) }
     #expect(Change(kind: "family_revoked", key: "not a locator") == nil)
+  }
+
+  @Test("a session that is ended or replaced is in the log; one that never was is not")
+  func endedSessions() async throws {
+    try await withInstance { instance in
+      let sessions = PostgresSessionStore(pools: instance.pools, logger: silent)
+      let reader = ChangeLogReader(pool: instance.firstPool)
+      let position = try await reader.position()
+      let now = Timestamp(seconds: 1_750_000_000)
+      let (first, second) = (Grant.locator(), Grant.locator())
+      for (locator, old) in [(first, Grant.locator()), (second, first)] {
+        let session = BrowserSession(
+          locator: locator, secretHash: SHA256.digest([1]), subject: Subject("s"), authenticatedAt: now,
+          expiresAt: now + .seconds(3600))
+        try await sessions.begin(session, replacing: old)
+      }
+      try await sessions.end(second)
+      try await sessions.end(second)
+      let (tail, _) = try await reader.tail(after: position)
+      #expect(tail == .changes([.sessionEnded(first), .sessionEnded(second)]))
+    }
   }
 
   @Test("a kind of a newer version, too long a tail, or another past: everything is to be forgotten")
