@@ -118,7 +118,10 @@ struct MalformedRequest: CustomTestStringConvertible, Sendable {
     }
     #expect(client.response(client.get("/good"))?.body == "ok")
     let complete = upstream.takeMessages().filter(\.isComplete)
-    #expect(complete.count == 1 && complete[0].bytes.starts(with: "GET /good ".utf8))
+    // What was declared may have gone on before the rest came: that is a whole request, with nothing behind it.
+    let others = complete.filter { !$0.bytes.starts(with: "GET /good ".utf8) }
+    #expect(complete.count == others.count + 1)
+    #expect(others.allSatisfy { $0.bytes.starts(with: "POST ".utf8) && $0.bytes.suffix(9).elementsEqual("\r\n\r\nhello".utf8) })
   }
 
   @Test("Downgrade: content that looks like chunks or a request stays content")
