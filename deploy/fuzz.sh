@@ -11,7 +11,7 @@ mkdir -p "$out/corpus"
 
 # Each module by itself: only what is fuzzed is instrumented.
 flags=(-Onone -swift-version 6 -enable-testing -parse-as-library -enable-upcoming-feature ExistentialAny
-  -sanitize=fuzzer,address -I "$out")
+  "-sanitize=fuzzer,address" -I "$out")
 for library in CLinux CNGHTTP2 COpenSSL; do flags+=(-Xcc "-fmodule-map-file=$PWD/Sources/$library/module.modulemap" -I "Sources/$library"); done
 objects=()
 compile() {
