@@ -37,12 +37,14 @@ final class StreamPeer {
   /// The next line that the peer says.
   func next() throws -> String {
     for _ in 0..<3000 {
+      // Before reading: what it said last is read though it has ended since.
+      let isRunning = process.isRunning
       let lines = try String(contentsOf: output, encoding: .utf8).components(separatedBy: "\n").dropLast()
       if lines.count > linesRead {
         linesRead += 1
         return lines[linesRead - 1]
       }
-      guard process.isRunning else { break }
+      guard isRunning else { break }
       usleep(10_000)
     }
     throw Failure(description: "the peer said nothing more")
