@@ -51,7 +51,7 @@ async def serve_both():
 
 
 async def hold_websocket(url, token, ready):
-    async with connect(url, additional_headers={"Authorization": f"Bearer {token}"}, max_size=None) as socket:
+    async with connect(url, additional_headers={"Authorization": f"Bearer {token}"}, max_size=None, proxy=None) as socket:
         assert json.loads(await socket.recv()) == {"authorization": None}
         for message in ["", "text", "é" * 1000, b"\x00" * 70_000, b"\xff" * (3 << 20)]:
             await socket.send(message)
