@@ -49,7 +49,10 @@ let package = Package(
     .target(name: "PostgresClient", dependencies: ["CLibPQ", "EventLoop", logging]),
     .target(
       name: "Migrations", path: "sql",
-      resources: [.embedInCode("0001_initial.sql"), .embedInCode("0002_connections.sql"), .embedInCode("0003_refresh.sql")]),
+      resources: [
+        .embedInCode("0001_initial.sql"), .embedInCode("0002_connections.sql"), .embedInCode("0003_refresh.sql"),
+        .embedInCode("0004_key_checks.sql"),
+      ]),
     .target(
       name: "PostgresStore",
       dependencies: ["Broker", "Cryptography", "EventLoop", "JSON", "Migrations", "OAuthCore", "PostgresClient", logging]),

@@ -12,6 +12,7 @@ public let schemaMigrations: [SchemaMigration] = [
   SchemaMigration(number: 1, name: "0001_initial.sql", sql: text(PackageResources._001_initial_sql)),
   SchemaMigration(number: 2, name: "0002_connections.sql", sql: text(PackageResources._002_connections_sql)),
   SchemaMigration(number: 3, name: "0003_refresh.sql", sql: text(PackageResources._003_refresh_sql)),
+  SchemaMigration(number: 4, name: "0004_key_checks.sql", sql: text(PackageResources._004_key_checks_sql)),
 ]
 
 private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -86,7 +86,14 @@ public final class KeyRing: Sendable, Equatable {
   ///
   /// - Parameter associatedData: names where the result will be kept, so that it opens nowhere else.
   public func seal(_ plaintext: [UInt8], purpose: KeyPurpose, associatedData: [UInt8]) -> [UInt8] {
-    let (id, key) = active(purpose: purpose)
+    seal(plaintext, under: ids[0], purpose: purpose, associatedData: associatedData)
+  }
+
+  /// Seals under a key that need not be the active one.
+  ///
+  /// - Parameter id: of a key of the ring.
+  public func seal(_ plaintext: [UInt8], under id: String, purpose: KeyPurpose, associatedData: [UInt8]) -> [UInt8] {
+    guard let key = key(id: id, purpose: purpose) else { preconditionFailure("a ring seals under keys that it has") }
     let header = [UInt8(id.utf8.count)] + Array(id.utf8)
     return AEAD.seal(
       plaintext, key: key, associatedData: associatedData, after: header,

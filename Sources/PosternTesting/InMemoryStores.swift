@@ -84,4 +84,10 @@ public final class InMemorySigningKeyStore: SigningKeyStore {
       return keys
     }
   }
+
+  public func reseal(_ key: StoredSigningKey, as sealed: [UInt8]) async throws(StoreFailure) {
+    keys.withLock { keys in
+      for index in keys.indices where keys[index].keyID == key.keyID { keys[index].sealedPrivateKey = sealed }
+    }
+  }
 }

@@ -26,6 +26,14 @@ struct CredentialSealer: Sendable {
     return ring.open(stored.sealed, purpose: Self.purpose, associatedData: data).flatMap(CredentialRecord.init(parsing:))
   }
 
+  /// The same under the ring's active key; nil: it does not open.
+  func reseal(_ stored: StoredCredential, of connection: ConnectionKey) -> [UInt8]? {
+    let data = Self.associatedData(connection, generation: stored.generation)
+    return ring.open(stored.sealed, purpose: Self.purpose, associatedData: data).map {
+      ring.seal($0, purpose: Self.purpose, associatedData: data)
+    }
+  }
+
   private static func associatedData(_ connection: ConnectionKey, generation: Int64) -> [UInt8] {
     let owner: JSON =
       switch connection.owner {

@@ -105,4 +105,6 @@ public protocol SigningKeyStore: Sendable {
   /// Records `candidate` unless a key of its algorithm exists; returns all keys afterwards. Two instances that start
   /// together end up with the same single key.
   func establish(_ candidate: StoredSigningKey) async throws(StoreFailure) -> [StoredSigningKey]
+  /// Replaces the sealed form of `key` where it is still as given.
+  func reseal(_ key: StoredSigningKey, as sealed: [UInt8]) async throws(StoreFailure)
 }

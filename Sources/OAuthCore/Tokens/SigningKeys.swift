@@ -67,6 +67,21 @@ public final class SigningKeys: Sendable {
     current.withLock { $0 = reloaded }
   }
 
+  /// Seals the stored keys anew under the ring's active key, where they are not; instances that run hold them open.
+  ///
+  /// - Returns: how many.
+  public static func reseal(in store: any SigningKeyStore, ring: KeyRing) async throws(Failure) -> Int {
+    let stored: [StoredSigningKey]
+    do { stored = try await store.signingKeys() } catch { throw .store(error) }
+    let stale = stored.filter { KeyRing.keyID(of: $0.sealedPrivateKey) != ring.ids[0] }
+    for record in stale {
+      guard let key = try opened([record], ring).first else { continue }
+      let resealed = sealed(key, ring, at: record.createdAt)
+      do { try await store.reseal(record, as: resealed.sealedPrivateKey) } catch { throw .store(error) }
+    }
+    return stale.count
+  }
+
   /// What `/oauth/jwks` shows. Source: RFC 7517 §5.
   public var published: JWKSet { current.withLock { $0.published } }
 

@@ -14,7 +14,7 @@ struct PosternCommand: AsyncParsableCommand {
       """,
     subcommands: [
       ServeCommand.self, DevCommand.self, CheckCommand.self, MigrateCommand.self, ClientCommand.self,
-      AccountCommand.self, TokenCommand.self, ExplainCommand.self, HealthCommand.self, CloudVaultCommand.self,
+      AccountCommand.self, TokenCommand.self, KeysCommand.self, ExplainCommand.self, HealthCommand.self, CloudVaultCommand.self,
     ])
 }
 

@@ -61,6 +61,7 @@ final class Server: Sendable {
 
     // The token plane.
     let signingKeys = try await loadSigningKeys(stores, on: loops[0], clock: clock)
+    try await requireReadableConnections(stores, on: loops[0])
     let changes = ChangeRelay()
     let egress = EgressClient(loops: loops, pool: resolvers)
     let services = TokenServices(
@@ -214,6 +215,19 @@ final class Server: Sendable {
         return .failure(error)
       }
     }.value.get()
+  }
+
+  /// A server that cannot open what it keeps would ask all users to connect again.
+  private func requireReadableConnections(_ stores: Stores, on loop: EventLoop) async throws {
+    let sealed = SealedCredentials(store: stores.sealed, keyRing: configuration.keys)
+    let outcome: Result<Void, SealedCredentials.Failure> = await loop.task {
+      do throws(SealedCredentials.Failure) {
+        return .success(try await sealed.requireReadable())
+      } catch {
+        return .failure(error)
+      }
+    }.value
+    if case .failure(let failure) = outcome { throw CommandFailure(failure.description) }
   }
 
   private func adminEndpoints(

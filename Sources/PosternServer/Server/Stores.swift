@@ -17,6 +17,7 @@ struct Stores: Sendable {
   let connectFlows: PostgresConnectFlowStore
   let renewals: PostgresRenewalQueue
   let incidents: PostgresProviderIncidentStore
+  let sealed: PostgresSealedCredentialStore
 
   init(pools: PoolGroup, logger: Logger) {
     tokens = PostgresTokenStore(pools: pools, logger: logger)
@@ -29,5 +30,6 @@ struct Stores: Sendable {
     connectFlows = PostgresConnectFlowStore(pools: pools, logger: logger)
     renewals = PostgresRenewalQueue(pools: pools, logger: logger)
     incidents = PostgresProviderIncidentStore(pools: pools, logger: logger)
+    sealed = PostgresSealedCredentialStore(pools: pools, logger: logger)
   }
 }

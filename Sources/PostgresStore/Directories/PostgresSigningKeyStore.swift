@@ -21,6 +21,13 @@ public struct PostgresSigningKeyStore: SigningKeyStore {
     INSERT INTO change_log (kind, key) SELECT 'signing_keys_changed', '' FROM added
     """)
 
+  private static let reseal = PreparedStatement(
+    "UPDATE signing_key SET sealed_private_key = $3 WHERE key_id = $1 AND sealed_private_key = $2")
+
+  public func reseal(_ key: StoredSigningKey, as sealed: [UInt8]) async throws(StoreFailure) {
+    _ = try await database.query(Self.reseal, [.text(key.keyID), .bytes(key.sealedPrivateKey), .bytes(sealed)])
+  }
+
   public func signingKeys() async throws(StoreFailure) -> [StoredSigningKey] {
     try await database.query(Self.list, [], Self.key)
   }

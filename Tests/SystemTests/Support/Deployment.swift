@@ -111,6 +111,23 @@ final class Deployment: @unchecked Sendable {
     return process
   }
 
+  /// Stops an instance and starts it again with its file as it is by now; ready when this returns.
+  func restart(_ index: Int) throws {
+    let old = processes[index]
+    guard old.stop() == 0 else { throw Failure(description: "instance \(index) did not stop well: \(old.logText.suffix(2000))") }
+    let new = try PosternProcess(
+      program: program, configuration: folder.appendingPathComponent("instance-\(index).yaml"), environment: environment,
+      port: old.port, adminPort: old.adminPort, log: old.log)
+    processes[index] = new
+    try new.waitUntilReady()
+  }
+
+  /// Changes the configuration file of an instance.
+  func edit(_ index: Int, _ change: (String) -> String) throws {
+    let file = folder.appendingPathComponent("instance-\(index).yaml")
+    try change(String(contentsOf: file, encoding: .utf8)).write(to: file, atomically: true, encoding: .utf8)
+  }
+
   /// Runs a command line on the configuration of the first instance.
   func postern(_ arguments: String..., input: String? = nil) throws -> Finished {
     let file = folder.appendingPathComponent("instance-0.yaml")

@@ -15,6 +15,8 @@ final class ScriptedOAuthProvider: Sendable {
     /// The PKCE challenge of each code that was given and not used.
     var challenges: [String: String] = [:]
     var accessToken = ""
+    /// Those that the API takes.
+    var accessTokens: Set<String> = []
     var refreshToken = ""
     var isRefreshRefused = false
   }
@@ -22,11 +24,13 @@ final class ScriptedOAuthProvider: Sendable {
   let port: Int
   private let listener: Int32
   private let state = Mutex(State())
-  /// Seconds that the first access token lives; later ones live an hour.
+  /// Seconds that the first access token lives, and those after it.
   private let firstLifetime: Int
+  private let laterLifetime: Int
 
-  init(firstLifetime: Int) throws {
+  init(firstLifetime: Int, laterLifetime: Int = 3600) throws {
     self.firstLifetime = firstLifetime
+    self.laterLifetime = laterLifetime
     port = try freePort()
     listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var yes: Int32 = 1
@@ -113,7 +117,7 @@ final class ScriptedOAuthProvider: Sendable {
     guard authorization?.hasPrefix("Basic ") == true else { return refusal("invalid_client") }
     if form["grant_type"] == "refresh_token" { Thread.sleep(forTimeInterval: 0.3) }  // long enough for all to arrive
     return state.withLock { state in
-      var lifetime = 3600
+      var lifetime = laterLifetime
       if form["grant_type"] == "authorization_code" {
         let proof = Browser.Proof(verifier: form["code_verifier"] ?? "")
         guard let challenge = state.challenges.removeValue(forKey: form["code"] ?? ""), challenge == proof.challenge else {
@@ -126,6 +130,7 @@ final class ScriptedOAuthProvider: Sendable {
         guard form["refresh_token"] == state.refreshToken, !state.isRefreshRefused else { return refusal("invalid_grant") }
       }
       state.accessToken = "box-access-\(UUID().uuidString)"
+      state.accessTokens.insert(state.accessToken)
       state.refreshToken = "box-refresh-\(UUID().uuidString)"
       return (
         200, "Content-Type: application/json\r\n",
@@ -142,7 +147,8 @@ final class ScriptedOAuthProvider: Sendable {
   private func call(_ authorization: String?) -> (Int, String, String) {
     state.withLock { state in
       state.counts.calls += 1
-      return authorization == "Bearer \(state.accessToken)" ? (200, "", state.accessToken) : (401, "", "")
+      let token = authorization.map { String($0.dropFirst("Bearer ".count)) } ?? ""
+      return state.accessTokens.contains(token) ? (200, "", token) : (401, "", "")
     }
   }
 }
