@@ -58,6 +58,41 @@ extension SystemTests {
     #expect(provider.counts.refreshes == 1)
   }
 
+  @Test("the command line lists, shows, refreshes and revokes a connection, and shows no token")
+  func connectionCommands() throws {
+    let provider = try ScriptedOAuthProvider(firstLifetime: 3600)
+    defer { provider.stop() }
+    let deployment = try Deployment(processes: 1, connectable: provider.port)
+    let bearer = try userToken(deployment)
+    var browser = Browser(deployment)
+    _ = try connect(&browser, provider, deployment)
+    let first = provider.tokens
+
+    let list = try deployment.postern("connection", "list", "--provider", "box")
+    let fields = list.output.trimmingCharacters(in: .newlines).components(separatedBy: "\t")
+    #expect(fields.count == 5 && fields[1] == "box" && fields[3] == "active", "\(list.output) \(list.errors)")
+    #expect(try deployment.postern("connection", "list", "--provider", "cloudvault").output.isEmpty)
+    let refreshed = try deployment.postern("connection", "refresh", fields[0])
+    #expect(refreshed.status == 0 && refreshed.output.contains("generation 2"), "\(refreshed.output) \(refreshed.errors)")
+    #expect(provider.counts.refreshes == 1)
+    #expect(try HTTPClient.get(port: deployment.port, "/box/things", fields: bearer).text == provider.accessToken)
+    let show = try deployment.postern("connection", "show", fields[0])
+    #expect(show.output.contains("state:     active") && show.output.contains("on generation 1: stored"), "\(show.output)")
+    for token in first + provider.tokens {
+      for output in [list.output, refreshed.output, show.output] { #expect(!output.contains(token)) }
+    }
+    #expect(try deployment.postern("connection", "show", "nonsense").status != 0)
+    #expect(try deployment.postern("connection", "revoke", fields[0]).status == 0)
+    #expect(provider.counts.revocations == 1)
+    var status = 0
+    for _ in 0..<100 where status != 424 {
+      status = try HTTPClient.get(port: deployment.port, "/box/things", fields: bearer).status
+      usleep(20_000)
+    }
+    #expect(status == 424)
+    #expect(try deployment.postern("connection", "refresh", fields[0]).status != 0)
+  }
+
   @Test("RFC 6749 §5.2: invalid_grant asks the user to connect again, once; connecting again heals it")
   func reconnect() throws {
     let provider = try ScriptedOAuthProvider(firstLifetime: 1)

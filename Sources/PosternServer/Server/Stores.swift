@@ -18,6 +18,7 @@ struct Stores: Sendable {
   let renewals: PostgresRenewalQueue
   let incidents: PostgresProviderIncidentStore
   let sealed: PostgresSealedCredentialStore
+  let connectionDirectory: PostgresConnectionDirectory
 
   init(pools: PoolGroup, logger: Logger) {
     tokens = PostgresTokenStore(pools: pools, logger: logger)
@@ -31,5 +32,6 @@ struct Stores: Sendable {
     renewals = PostgresRenewalQueue(pools: pools, logger: logger)
     incidents = PostgresProviderIncidentStore(pools: pools, logger: logger)
     sealed = PostgresSealedCredentialStore(pools: pools, logger: logger)
+    connectionDirectory = PostgresConnectionDirectory(pools: pools, logger: logger)
   }
 }
