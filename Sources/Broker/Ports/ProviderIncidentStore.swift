@@ -4,7 +4,8 @@ import OAuthCore
 public protocol ProviderIncidentStore: Sendable {
   /// Begins an incident, or prolongs one.
   func record(_ incident: ProviderIncident) async throws(StoreFailure)
-  func end(_ provider: ProviderID) async throws(StoreFailure)
+  /// Ends an incident as it was read; one that was prolonged since goes on.
+  func end(_ incident: ProviderIncident) async throws(StoreFailure)
   func incidents() async throws(StoreFailure) -> [ProviderIncident]
 }
 

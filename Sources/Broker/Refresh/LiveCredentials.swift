@@ -154,8 +154,11 @@ public final class LiveCredentials: Sendable, ChangeObserver {
   /// The providers that refuse Postern itself, as this process has learned.
   public var incidents: [ProviderIncident] { gates.incidents }
 
+  /// Whether this process knows that the provider has dealt with Postern since.
+  func isOver(_ incident: ProviderIncident) -> Bool { gates.isOver(incident) }
+
   /// What other instances have learned; `ended` of what this one has told them.
-  func hear(_ incidents: [ProviderIncident], ended: [ProviderID]) { gates.hear(incidents, ended: ended) }
+  func hear(_ incidents: [ProviderIncident], ended: [ProviderIncident]) { gates.hear(incidents, ended: ended) }
 
   // MARK: Forgetting
 
@@ -218,19 +221,23 @@ public final class LiveCredentials: Sendable, ChangeObserver {
     state.taskCount += 1
     let task = state.taskCount
     state.tasks[task] = Task(executorPreference: executor) { [self] in
-      await renew(number, key, provider, replacing: generation)
+      await renew(number, key, provider, replacing: generation, by: task)
+      gates.leave(key.provider, by: task)
       self.state.withLock { $0.tasks[task] = nil }
     }
   }
 
   // MARK: Renewal
 
-  private func renew(_ number: EntryNumber, _ key: ConnectionKey, _ provider: Provider, replacing generation: Int64?) async {
+  private func renew(
+    _ number: EntryNumber, _ key: ConnectionKey, _ provider: Provider, replacing generation: Int64?,
+    by renewal: ProviderGate.Renewal
+  ) async {
     let driver = RefreshDriver(
       connection: key, provider: provider, store: store, transport: transport, sealer: sealer, clock: clock,
       sleeper: sleeper, observer: observer, limits: limits,
       isEnding: { [self] in state.withLock { $0.isShuttingDown } },
-      turnsAway: { [gates] in gates.enter(key.provider) })
+      turnsAway: { [gates] in gates.enter(key.provider, by: renewal) })
     switch await driver.run(replacing: generation) {
     case .adopted(let record, let generation):
       observer.observe(.adopted(generation: generation), of: key)

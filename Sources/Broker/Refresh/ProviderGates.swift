@@ -22,27 +22,26 @@ final class ProviderGates: Sendable {
     return gates.withLock { $0[provider]?.failure(at: now) == nil }
   }
 
-  /// Asks to ask the provider.
+  /// Asks to ask the provider; to be followed by `leave`.
   ///
   /// - Returns: nil: the caller may; if the gate was closed before, alone.
-  func enter(_ provider: ProviderID) -> BrokerFailure? {
+  func enter(_ provider: ProviderID, by renewal: ProviderGate.Renewal) -> BrokerFailure? {
     let now = clock.now
-    return gates.withLock { gates in
-      if let failure = gates[provider]?.failure(at: now) { return failure }
-      gates[provider]?.probe(until: now + limits.lease)
-      return nil
-    }
+    return gates.withLock { $0[provider]?.enter(renewal, at: now, probeEnd: now + limits.lease) }
+  }
+
+  /// The renewal has ended, whether or not it asked.
+  func leave(_ provider: ProviderID, by renewal: ProviderGate.Renewal) {
+    let now = clock.now
+    gates.withLock { $0[provider]?.leave(renewal, at: now) }
   }
 
   /// - Parameter failure: nil: the provider knows us.
   func note(_ failure: TokenEndpointFailure?, of key: ConnectionKey) {
     let now = clock.now
     let jitter = random.jitter()
-    let change = gates.withLock { gates in
-      var gate = gates[key.provider] ?? ProviderGate()
-      let change = gate.note(failure, of: key.provider, limits: limits, jitter: jitter, at: now)
-      gates[key.provider] = gate.isIdle ? nil : gate
-      return change
+    let change = gates.withLock {
+      $0[key.provider, default: ProviderGate()].note(failure, of: key.provider, limits: limits, jitter: jitter, at: now)
     }
     switch change {
     case .incidentBegan: observer.observe(.incidentBegan, of: key)
@@ -58,10 +57,16 @@ final class ProviderGates: Sendable {
 
   var incidents: [ProviderIncident] { gates.withLock { $0.values.compactMap(\.incident) } }
 
+  func isOver(_ incident: ProviderIncident) -> Bool {
+    gates.withLock { $0[incident.provider]?.isOver(incident) ?? false }
+  }
+
   /// What other instances have learned.
-  func hear(_ incidents: [ProviderIncident], ended: [ProviderID]) {
+  ///
+  /// - Parameter ended: of those that this one has met; one that has changed since goes on.
+  func hear(_ incidents: [ProviderIncident], ended: [ProviderIncident]) {
     gates.withLock { gates in
-      for provider in ended { gates[provider] = nil }
+      for incident in ended where gates[incident.provider]?.incident == incident { gates[incident.provider] = nil }
       for incident in incidents { gates[incident.provider, default: ProviderGate()].hear(incident) }
     }
   }

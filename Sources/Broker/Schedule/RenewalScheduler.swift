@@ -24,7 +24,8 @@ public final class RenewalScheduler: Sendable {
   private struct State {
     var inFlight: [ProviderID: Int] = [:]
     var reportAt: Timestamp?
-    var reported: [ProviderID: ProviderIncident] = [:]
+    /// What this process has met and the others know.
+    var told: [ProviderID: ProviderIncident] = [:]
   }
 
   private let credentials: LiveCredentials
@@ -121,20 +122,28 @@ public final class RenewalScheduler: Sendable {
     await exchangeIncidents()
   }
 
+  /// Tells the others what this process has met, hears what they have, and ends what either knows to be over.
   private func exchangeIncidents() async {
-    let current = Dictionary(uniqueKeysWithValues: credentials.incidents.map { ($0.provider, $0) })
-    let known = state.withLock { $0.reported }
     do throws(StoreFailure) {
-      for incident in current.values where known[incident.provider] != incident { try await incidents.record(incident) }
-      for provider in known.keys where current[provider] == nil { try await incidents.end(provider) }
       let all = try await incidents.incidents()
-      let ended = known.keys.filter { provider in
-        known[provider] == current[provider] && !all.contains { $0.provider == provider }
+      let stored = Dictionary(uniqueKeysWithValues: all.map { ($0.provider, $0) })
+      let told = state.withLock { $0.told }
+      var met = Dictionary(uniqueKeysWithValues: credentials.incidents.map { ($0.provider, $0) })
+      // Somebody has learned that it is over.
+      let ended = met.values.filter { stored[$0.provider] == nil && told[$0.provider] == $0 }
+      for incident in ended { met[incident.provider] = nil }
+      var heard: [ProviderIncident] = []
+      for incident in all {
+        let isOver = credentials.isOver(incident) || (told[incident.provider] != nil && met[incident.provider] == nil)
+        if isOver || incident.closedUntil + limits.incidentMemory < clock.now {
+          try await incidents.end(incident)
+        } else {
+          heard.append(incident)
+        }
       }
-      credentials.hear(all, ended: ended)
-      state.withLock { $0.reported = current.filter { !ended.contains($0.key) } }
-      let now = clock.now
-      for incident in all where incident.closedUntil + limits.incidentMemory < now { try await incidents.end(incident.provider) }
+      for incident in met.values where told[incident.provider] != incident { try await incidents.record(incident) }
+      credentials.hear(heard, ended: ended)
+      state.withLock { $0.told = met }
     } catch {
       // The next round tries again; each instance learns of an incident by itself, too.
     }

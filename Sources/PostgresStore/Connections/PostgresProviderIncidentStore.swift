@@ -18,7 +18,8 @@ public struct PostgresProviderIncidentStore: ProviderIncidentStore {
       closed_until = greatest(provider_incident.closed_until, excluded.closed_until)
     """)
 
-  private static let end = PreparedStatement("DELETE FROM provider_incident WHERE provider = $1")
+  private static let end = PreparedStatement(
+    "DELETE FROM provider_incident WHERE provider = $1 AND closed_until <= $2")
 
   private static let list = PreparedStatement(
     "SELECT provider, reason, since, closed_until FROM provider_incident ORDER BY provider")
@@ -30,8 +31,8 @@ public struct PostgresProviderIncidentStore: ProviderIncidentStore {
     ])
   }
 
-  public func end(_ provider: ProviderID) async throws(StoreFailure) {
-    _ = try await database.query(Self.end, [.text(provider.rawValue)])
+  public func end(_ incident: ProviderIncident) async throws(StoreFailure) {
+    _ = try await database.query(Self.end, [.text(incident.provider.rawValue), .timestamp(incident.closedUntil)])
   }
 
   public func incidents() async throws(StoreFailure) -> [ProviderIncident] {
