@@ -47,12 +47,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
   @Test("RFC 9112 §9.3.2: pipelined requests are answered in their order")
   func pipelining() throws {
-    let upstream = try ScriptedUpstream { connection, _ in
-      while let head = connection.readHead() {
-        let path = head.split(separator: " ")[1]
-        connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(path.utf8.count)\r\n\r\n\(path)")
-      }
-    }
+    let upstream = try ScriptedUpstream.echo()
     defer { upstream.stop() }
     let gateway = try Gateway.open(upstream.address)
     let client = try gateway.connect()
@@ -196,7 +191,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     let upstream = try ScriptedUpstream { connection, _ in
       guard connection.readHead() != nil else { return }
       // What came together with the head is body already.
-      var left = size - connection.pendingCount
+      var left = size - connection.pending.count
       while left > 0, let bytes = connection.receive() { left -= bytes.count }
       connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
       connection.send([UInt8](repeating: 7, count: size))

@@ -80,12 +80,7 @@ private let get: [(String, String)] = [(":method", "GET"), (":scheme", "http"), 
   @Test("RFC 9113 §5.1.2: streams beyond the announced number are refused, and may be tried again")
   func concurrentStreams() throws {
     let gate = Semaphore()
-    let upstream = try ScriptedUpstream { connection, _ in
-      while connection.readMessage() != nil {
-        gate.wait()
-        connection.send(ok)
-      }
-    }
+    let upstream = try ScriptedUpstream(answering: ok, behind: gate)
     defer { upstream.stop() }
     let gateway = try Gateway.open(upstream.address, limits: limits(streams: 2))
     let client = try gateway.connectHTTP2()
@@ -103,12 +98,7 @@ private let get: [(String, String)] = [(":method", "GET"), (":scheme", "http"), 
   @Test("Streams count as connections of their source: beyond its share they are refused")
   func shareOfSource() throws {
     let gate = Semaphore()
-    let upstream = try ScriptedUpstream { connection, _ in
-      while connection.readMessage() != nil {
-        gate.wait()
-        connection.send(ok)
-      }
-    }
+    let upstream = try ScriptedUpstream(answering: ok, behind: gate)
     defer { upstream.stop() }
     var limits = limits()
     limits.request.connectionsPerSourceMax = 3

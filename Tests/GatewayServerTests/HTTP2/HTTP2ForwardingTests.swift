@@ -121,12 +121,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
   @Test("Streams of one connection go on side by side, and each gets its own answer")
   func multiplexing() throws {
-    let upstream = try ScriptedUpstream { connection, _ in
-      while let head = connection.readHead() {
-        let path = head.split(separator: " ")[1]
-        connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(path.utf8.count)\r\n\r\n\(path)")
-      }
-    }
+    let upstream = try ScriptedUpstream.echo()
     defer { upstream.stop() }
     let gateway = try Gateway.open(upstream.address)
     let client = try gateway.connectHTTP2()
@@ -233,12 +228,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
   @Test("RFC 9113 §6.8: a drain names the last stream, and lets those under way end")
   func drain() throws {
     let gate = Semaphore()
-    let upstream = try ScriptedUpstream { connection, _ in
-      while connection.readMessage() != nil {
-        gate.wait()
-        connection.send(ok)
-      }
-    }
+    let upstream = try ScriptedUpstream(answering: ok, behind: gate)
     defer { upstream.stop() }
     let gateway = try Gateway.open(upstream.address)
     let busy = try gateway.connectHTTP2()

@@ -271,7 +271,7 @@ private let get = "GET / HTTP/1.1\r\nHost: gw.example\r\n\r\n"
   func negotiation(protocol: Upstream.ApplicationProtocol) throws {
     let upstream = try ScriptedUpstream(certificate: TestCertificates.shared.server) { secure, _ in
       guard secure.session.applicationProtocol == .http2, secure.read(24) == HTTP2Frame.preface else { return }
-      let connection = HTTP2Connection(send: { secure.send($0) }, read: { secure.read($0) }, opensWith: nil)
+      let connection = HTTP2Connection(secure, opensWith: nil)
       connection.write(.settings())
       while let (stream, request) = connection.nextRequest() {
         connection.respond(stream, "200", [("content-length", "5")], request.pseudo.contains(":scheme: https") ? "https" : "other")

@@ -95,7 +95,7 @@ struct Answers {
         return
       }
     }
-    endsCleanly = connection.pendingCount == 0
+    endsCleanly = connection.pending.isEmpty
   }
 }
 

@@ -36,7 +36,7 @@ final class RecordingUpstream: Sendable {
     let head = connection.readHead()
     let isComplete = head.map { readBody(of: $0, connection) } ?? false
     messages.withLock { list in
-      list.append(Message(bytes: connection.received, isComplete: isComplete && connection.pendingCount == 0))
+      list.append(Message(bytes: connection.received, isComplete: isComplete && connection.pending.isEmpty))
     }
     guard isComplete, let head else { return connection.close() }
     connection.send(Self.answer + (head.hasPrefix("HEAD ") ? "" : "ok"))

@@ -241,7 +241,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
       sent.wait()
       #expect(client.read(1) == [7])
     } else {
-      var count = client.pendingCount
+      var count = client.pending.count
       while count < total, let bytes = client.receive() { count += bytes.count }
       #expect(count == total)
     }

@@ -3,12 +3,12 @@ import EventLoop
 import Glibc
 
 /// A blocking socket for tests: sends and receives exact bytes.
-final class RawConnection: @unchecked Sendable {
+final class RawConnection: TestConnection, @unchecked Sendable {
   // SAFETY: used by one thread at a time.
   let descriptor: Int32
   /// What has to live as long as the connection is used.
   var owner: AnyObject?
-  private var pending: [UInt8] = []
+  var pending: [UInt8] = []
   /// Everything received so far, in order.
   private(set) var received: [UInt8] = []
 
@@ -48,10 +48,6 @@ final class RawConnection: @unchecked Sendable {
 
   func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-  /// - Returns: whether the peer took everything.
-  @discardableResult
-  func send(_ text: String) -> Bool { send(Array(text.utf8)) }
-
   @discardableResult
   func send(_ bytes: [UInt8]) -> Bool {
     var sent = 0
@@ -72,46 +68,10 @@ final class RawConnection: @unchecked Sendable {
     return Array(buffer[..<count])
   }
 
-  /// Bytes received but not read yet.
-  var pendingCount: Int { pending.count }
-
-  private func fill() -> Bool {
+  func fill() -> Bool {
     guard let bytes = receive() else { return false }
     pending += bytes
     return true
-  }
-
-  /// Up to and with the empty line; nil when the peer ends before.
-  func readHead() -> String? {
-    while true {
-      if let end = pending.firstRange(of: Array("\r\n\r\n".utf8)) {
-        defer { pending.removeSubrange(..<end.upperBound) }
-        return String(decoding: pending[..<end.upperBound], as: UTF8.self)
-      }
-      guard fill() else { return nil }
-    }
-  }
-
-  func read(_ count: Int) -> [UInt8]? {
-    while pending.count < count { guard fill() else { return nil } }
-    defer { pending.removeFirst(count) }
-    return Array(pending[..<count])
-  }
-
-  /// Head and a body with `Content-Length`.
-  func readMessage() -> (head: String, body: String)? {
-    guard let head = readHead() else { return nil }
-    let length = head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length:") }
-      .flatMap { Int($0.dropFirst(15).trimmed) } ?? 0
-    guard let body = read(length) else { return nil }
-    return (head, String(decoding: body, as: UTF8.self))
-  }
-
-  /// Everything until the peer ends.
-  func readAll() -> String {
-    while fill() {}
-    defer { pending = [] }
-    return String(decoding: pending, as: UTF8.self)
   }
 
   /// Whether the connection was reset rather than ended.
@@ -123,8 +83,4 @@ final class RawConnection: @unchecked Sendable {
       if count < 0 { return postern_errno() == ECONNRESET }
     }
   }
-}
-
-extension StringProtocol {
-  var trimmed: String { String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()) }
 }

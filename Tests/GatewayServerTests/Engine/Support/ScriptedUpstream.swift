@@ -47,6 +47,26 @@ final class ScriptedUpstream: Sendable {
     }
   }
 
+  /// Answers each request with the same response, once the gate is opened for it.
+  convenience init(answering response: String, behind gate: Semaphore) throws {
+    try self.init { connection, _ in
+      while connection.readMessage() != nil {
+        gate.wait()
+        connection.send(response)
+      }
+    }
+  }
+
+  /// Answers every request, which has no body, with its own target.
+  static func echo() throws -> ScriptedUpstream {
+    try ScriptedUpstream { connection, _ in
+      while let head = connection.readHead() {
+        let target = head.split(separator: " ")[1]
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(target.utf8.count)\r\n\r\n\(target)")
+      }
+    }
+  }
+
   var connectionCount: Int { state.withLock { $0.connections.count } }
 
   /// Everything that came in, connection by connection.

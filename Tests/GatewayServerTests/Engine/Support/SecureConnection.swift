@@ -8,10 +8,10 @@ import TestCertificates
 @testable import GatewayServer
 
 /// TLS for the ends that tests play; waits for its socket.
-final class SecureConnection {
+final class SecureConnection: TestConnection {
   let raw: RawConnection
   let session: TLSSession
-  private var pending: [UInt8] = []
+  var pending: [UInt8] = []
   /// How the other side ended: with close_notify, without, or not yet.
   private(set) var ending: Ending?
 
@@ -54,9 +54,6 @@ final class SecureConnection {
   }
 
   @discardableResult
-  func send(_ text: String) -> Bool { send(Array(text.utf8)) }
-
-  @discardableResult
   func send(_ bytes: [UInt8]) -> Bool {
     var sent = 0
     while true {
@@ -76,7 +73,7 @@ final class SecureConnection {
 
   func end() { _ = session.sendCloseNotify() }
 
-  private func fill() -> Bool {
+  func fill() -> Bool {
     guard ending == nil else { return false }
     var buffer = [UInt8](repeating: 0, count: 16 << 10)
     switch buffer.withUnsafeMutableBytes({ session.read(into: $0) }) {
@@ -89,37 +86,6 @@ final class SecureConnection {
     case .awaitsWritable: return wait(for: POLLOUT)
     }
     return false
-  }
-
-  func readHead() -> String? {
-    while true {
-      if let end = pending.firstRange(of: Array("\r\n\r\n".utf8)) {
-        defer { pending.removeSubrange(..<end.upperBound) }
-        return String(decoding: pending[..<end.upperBound], as: UTF8.self)
-      }
-      guard fill() else { return nil }
-    }
-  }
-
-  func read(_ count: Int) -> [UInt8]? {
-    while pending.count < count { guard fill() else { return nil } }
-    defer { pending.removeFirst(count) }
-    return Array(pending[..<count])
-  }
-
-  /// Head and a body with `Content-Length`.
-  func readMessage() -> (head: String, body: [UInt8])? {
-    guard let head = readHead() else { return nil }
-    let length = head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length:") }
-      .flatMap { Int($0.dropFirst(15).trimmed) } ?? 0
-    guard let body = read(length) else { return nil }
-    return (head, body)
-  }
-
-  func readAll() -> String {
-    while fill() {}
-    defer { pending = [] }
-    return String(decoding: pending, as: UTF8.self)
   }
 }
 

@@ -19,8 +19,7 @@ final class HTTP2Connection {
     fileprivate var isHeadRead = false
   }
 
-  private let send: ([UInt8]) -> Bool
-  private let read: (Int) -> [UInt8]?
+  private let connection: any TestConnection
   // SAFETY: made in `init`, freed in `deinit`, used by one thread.
   private var inflater: OpaquePointer?
   private(set) var responses: [UInt32: Response] = [:]
@@ -35,28 +34,19 @@ final class HTTP2Connection {
   private var next: UInt32 = 1
 
   /// - Parameter opensWith: settings of our own; nil: the preface is not sent.
-  init(send: @escaping ([UInt8]) -> Bool, read: @escaping (Int) -> [UInt8]?, opensWith entries: [(UInt16, UInt32)]? = []) {
-    self.send = send
-    self.read = read
+  init(_ connection: any TestConnection, opensWith entries: [(UInt16, UInt32)]? = []) {
+    self.connection = connection
     nghttp2_hd_inflate_new(&inflater)
-    if let entries { _ = send(HTTP2Frame.preface + HTTP2Frame.settings(entries).bytes) }
-  }
-
-  convenience init(_ raw: RawConnection, opensWith entries: [(UInt16, UInt32)]? = []) {
-    self.init(send: { raw.send($0) }, read: { raw.read($0) }, opensWith: entries)
-  }
-
-  convenience init(_ secure: SecureConnection) {
-    self.init(send: { secure.send($0) }, read: { secure.read($0) })
+    if let entries { connection.send(HTTP2Frame.preface + HTTP2Frame.settings(entries).bytes) }
   }
 
   deinit { nghttp2_hd_inflate_del(inflater) }
 
   @discardableResult
-  func write(_ frames: HTTP2Frame...) -> Bool { send(frames.flatMap(\.bytes)) }
+  func write(_ frames: HTTP2Frame...) -> Bool { connection.send(frames.flatMap(\.bytes)) }
 
   @discardableResult
-  func write(_ frames: [HTTP2Frame]) -> Bool { send(frames.flatMap(\.bytes)) }
+  func write(_ frames: [HTTP2Frame]) -> Bool { connection.send(frames.flatMap(\.bytes)) }
 
   /// Sends a request without content.
   func get(_ path: String, _ fields: [(String, String)] = []) -> UInt32 {
@@ -108,9 +98,9 @@ final class HTTP2Connection {
 
   @discardableResult
   func readFrame() -> HTTP2Frame? {
-    guard let header = read(9) else { return nil }
+    guard let header = connection.read(9) else { return nil }
     let count = Int(header[0]) << 16 | Int(header[1]) << 8 | Int(header[2])
-    guard let kind = HTTP2Frame.Kind(rawValue: header[3]), let payload = read(count) else { return nil }
+    guard let kind = HTTP2Frame.Kind(rawValue: header[3]), let payload = connection.read(count) else { return nil }
     let stream = header[5...].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
     let frame = HTTP2Frame(kind, flags: header[4], stream: stream, payload)
     take(frame, kind)
