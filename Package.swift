@@ -84,18 +84,19 @@ let package = Package(
 
     // Tests
     .target(name: "TestCertificates", path: "Tests/TestCertificates"),
-    .testTarget(name: "JSONTests", dependencies: ["JSON"]),
+    .testTarget(name: "JSONTests", dependencies: ["JSON", "PosternTesting"]),
     .testTarget(name: "EventLoopTests", dependencies: ["CLibSSL", "CLinux", "EventLoop", "TestCertificates"]),
     .testTarget(
       name: "CryptographyTests", dependencies: ["COpenSSL", "Cryptography", "JSON"], exclude: ["Interop/joserfc_peer.py"]),
-    .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"]),
+    .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "PosternTesting"]),
     .testTarget(name: "OAuthCoreTests", dependencies: ["Cryptography", "Grants", "JSON", "OAuthCore", "PosternTesting"]),
     .testTarget(name: "GrantsTests", dependencies: ["Cryptography", "Grants", "JSON", "OAuthCore", "PosternTesting"]),
     .testTarget(
       name: "CustomGrantTests", dependencies: ["Cryptography", "CustomGrant", "Grants", "JSON", "OAuthCore", "PosternTesting"]),
     .testTarget(name: "BrokerTests", dependencies: ["Broker", "Cryptography", "JSON", "OAuthCore", "PosternTesting"]),
     .testTarget(
-      name: "ReverseProxyTests", dependencies: ["Broker", "Cryptography", "HTTPWire", "JSON", "OAuthCore", "ReverseProxy"]),
+      name: "ReverseProxyTests",
+      dependencies: ["Broker", "Cryptography", "HTTPWire", "JSON", "OAuthCore", "PosternTesting", "ReverseProxy"]),
     .testTarget(name: "LocalPostgresTests", dependencies: ["LocalPostgres"]),
     .testTarget(name: "PostgresClientTests", dependencies: ["EventLoop", "LocalPostgres", "PostgresClient", logging]),
     .testTarget(
@@ -115,7 +116,9 @@ let package = Package(
     .testTarget(name: "ConfigurationTests", dependencies: ["Broker", "Configuration", "Cryptography", "OAuthCore", "ReverseProxy"]),
     .testTarget(
       name: "CloudVaultDemoTests",
-      dependencies: ["Broker", "CloudVaultDemo", "Cryptography", "EgressHTTP", "GatewayServer", "HTTPWire", "JSON", "OAuthCore"]),
+      dependencies: [
+        "Broker", "CloudVaultDemo", "Cryptography", "EgressHTTP", "GatewayServer", "HTTPWire", "JSON", "OAuthCore", "PosternTesting",
+      ]),
     .testTarget(
       name: "SystemTests", dependencies: ["Cryptography", "LocalPostgres", "TestCertificates", "custom-grant-server", "postern"],
       exclude: ["Streams/websocket_peer.py"]),

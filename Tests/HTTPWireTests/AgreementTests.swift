@@ -1,3 +1,4 @@
+import PosternTesting
 import Testing
 
 @testable import HTTPWire
@@ -23,7 +24,7 @@ import Testing
   }
 
   private func check(_ seed: UInt64, of seeds: [String], _ disagreement: ([UInt8], Int?) -> String?) {
-    var generator = SplitMix(state: seed)
+    var generator = SplitMix(seed: seed)
     for round in 0..<Self.rounds {
       let bytes = Seeds.mutation(of: seeds, using: &generator)
       let step = round % 4 == 0 ? Int.random(in: 1...9, using: &generator) : nil

@@ -1,3 +1,4 @@
+import PosternTesting
 import Testing
 
 @testable import HTTPWire
@@ -133,7 +134,7 @@ import Testing
   func randomMutations() {
     let seed = "POST http://a.example/x?y HTTP/1.1\r\nHost: a.example\r\nConnection: x-a, close\r\nX-A: b\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
     let alphabet: [UInt8] = Array("\r\n\t :,;aZ_-/?#0\u{0}".utf8) + [0x7f, 0x80, 0xff]
-    var generator = SplitMix(state: 42)
+    var generator = SplitMix(seed: 42)
     for _ in 0..<4000 {
       var mutated = bytes(of: seed)
       for _ in 0...Int.random(in: 0..<3, using: &generator) {

@@ -1,4 +1,5 @@
 import JSON
+import PosternTesting
 import Testing
 
 @Suite("JSON writer")
@@ -34,7 +35,7 @@ struct JSONWriterTests {
 
   @Test("Any value survives the round trip")
   func roundTrip() throws {
-    var generator = SplitMix(state: 1)
+    var generator = SplitMix(seed: 1)
     for _ in 0..<500 {
       let value = JSON.random(depth: 0, &generator)
       let read = try JSON(parsing: value.bytes)
@@ -48,7 +49,7 @@ struct JSONWriterTests {
 struct JSONMutationTests {
   @Test("Damaged texts are refused or read; what is read survives the round trip", arguments: UInt64(1)...20)
   func mutations(seed: UInt64) throws {
-    var generator = SplitMix(state: seed)
+    var generator = SplitMix(seed: seed)
     let interesting = Array(#"{}[]",:\\u0dD89abeEtfn+-. /"#.utf8) + [0x00, 0x1f, 0x7f, 0x80, 0xc3, 0xed, 0xf4, 0xff]
     for _ in 0..<300 {
       var bytes = JSON.random(depth: 0, &generator).bytes
@@ -64,19 +65,6 @@ struct JSONMutationTests {
       guard let read = try? JSON(parsing: bytes) else { continue }
       #expect(try JSON(parsing: read.bytes) == read)
     }
-  }
-}
-
-/// Repeatable random numbers.
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ mixed >> 31
   }
 }
 

@@ -1,3 +1,4 @@
+import PosternTesting
 import ReverseProxy
 import Testing
 
@@ -103,22 +104,9 @@ struct CanonicalPathTests {
     #expect(!path.hasEncodedSlash)
   }
 
-  /// SplitMix64: the same paths on every run.
-  private struct Generator: RandomNumberGenerator {
-    var state: UInt64 = 20_240_607
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var word = state
-      word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-      return word ^ (word >> 31)
-    }
-  }
-
   @Test("No accepted path has a dot segment after decoding, splitting and cutting parameters in any order")
   func holdsForRandomPaths() {
-    var generator = Generator()
+    var generator = SplitMix(seed: 20_240_607)
     let pieces = [
       "/", "/", ".", ".", "..", "%2e", "%2E", "%2f", "%5C", ";", "%3b", "a", "%61", "%25", "2e", "\\", "?", "%00",
       "%c0", "%ae",

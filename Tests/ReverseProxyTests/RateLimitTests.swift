@@ -1,3 +1,4 @@
+import PosternTesting
 import Testing
 
 @testable import ReverseProxy
@@ -45,7 +46,7 @@ import Testing
     let rule = RateRule(key: .address, count: 1, period: 3600, burst: 5)
     var buckets = RateBuckets(rule, setCount: 4)
     let places = 4 * RateBuckets.placesPerSet
-    var generator = SplitMix(state: 7)
+    var generator = SplitMix(seed: 7)
     let keys = (0..<20 * places).map { _ in generator.next() }
     // Every key asks for its whole burst, over and over, in the order that suits the attacker best.
     var allowed = 0
@@ -101,16 +102,5 @@ import Testing
     #expect(fields.state(verdict) == "\"crm\";r=249;t=1")
     #expect(RateFields(RateRule(key: .client, count: 60, period: 60, burst: 1), route: "a").policy == "\"a\";q=60;w=60")
     #expect(RateFields(RateRule(key: .client, count: 5, period: 3600), route: "a").policy == "\"a\";q=5;w=3600")
-  }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

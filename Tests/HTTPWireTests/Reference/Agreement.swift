@@ -67,7 +67,7 @@ enum Seeds {
   ]
 
   /// A seed with a few pieces put in, taken out or put in the place of others.
-  static func mutation(of seeds: [String], using generator: inout SplitMix) -> [UInt8] {
+  static func mutation(of seeds: [String], using generator: inout some RandomNumberGenerator) -> [UInt8] {
     var mutated = HTTPWireTests.bytes(of: seeds.randomElement(using: &generator)!)
     for _ in 0..<Int.random(in: 1...4, using: &generator) {
       let position = Int.random(in: 0...mutated.count, using: &generator)
