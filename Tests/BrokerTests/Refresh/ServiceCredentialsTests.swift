@@ -17,6 +17,14 @@ struct ServiceCredentialsTests {
     Instance(providers, store: store, provider: provider, time: time, keyRing: keyRing)
   }
 
+  /// Asks for a token; on return the provider has been called, and thinks until it is told to answer.
+  private func asking(_ instance: Instance) async -> Task<String, any Error> {
+    instance.provider.think()
+    let token = Task { try await instance.token() }
+    await eventually { instance.provider.callCount == 1 }
+    return token
+  }
+
   // MARK: Refusals and failures
 
   @Test("A provider that is not configured is refused without a call")
@@ -115,10 +123,8 @@ struct ServiceCredentialsTests {
 
   @Test("A caller that goes away does not end the renewal that it started")
   func impatience() async throws {
-    provider.think()
     let instance = instance()
-    let caller = Task { try? await instance.token() }
-    await eventually { provider.callCount == 1 }
+    let caller = await asking(instance)
     caller.cancel()
     provider.answer()
     await eventually { store.row("cloudvault")?.generation == 1 }
@@ -143,11 +149,9 @@ struct ServiceCredentialsTests {
 
   @Test("Two instances on one store make one call; the other waits for its result")
   func twoInstances() async throws {
-    provider.think()
     let first = instance()
     let second = instance()
-    let firstToken = Task { try await first.token() }
-    await eventually { provider.callCount == 1 }
+    let firstToken = await asking(first)
     let secondToken = Task { try await second.token() }
     await eventually { time.sleeperCount == 1 }
     provider.answer()
@@ -173,11 +177,9 @@ struct ServiceCredentialsTests {
   @Test("After a crash the lease runs out, another instance takes over, and the epoch fences the late first")
   func fencing() async throws {
     let stuck = ScriptedProvider()
-    stuck.think()
     stuck.script(.success(.token("late")))
     let first = Instance(store: store, provider: stuck, time: time)
-    let late = Task { try await first.token() }
-    await eventually { stuck.callCount == 1 }
+    let late = await asking(first)
 
     let second = instance()
     let successor = Task { try await second.token() }
@@ -200,10 +202,7 @@ struct ServiceCredentialsTests {
   @Test("Waiting for another instance is bounded")
   func leaseWait() async throws {
     let stuck = ScriptedProvider()
-    stuck.think()
-    let first = Instance(store: store, provider: stuck, time: time)
-    let late = Task { try await first.token() }
-    await eventually { stuck.callCount == 1 }
+    let late = await asking(Instance(store: store, provider: stuck, time: time))
     let second = instance()
     let waiting = Task { await second.failure() }
     for _ in 0..<2 {
@@ -266,10 +265,8 @@ struct ServiceCredentialsTests {
 
   @Test("A token received before the store went down is committed under its lease when it is back")
   func storeLostBetween() async throws {
-    provider.think()
     let instance = instance()
-    let token = Task { try await instance.token() }
-    await eventually { provider.callCount == 1 }
+    let token = await asking(instance)
     store.isDown = true
     provider.answer()
     #expect(try await token.value == "Bearer token-1")
@@ -293,10 +290,8 @@ struct ServiceCredentialsTests {
 
   @Test("Shutdown waits until a received token is stored, and starts nothing")
   func drain() async throws {
-    provider.think()
     let instance = instance()
-    let token = Task { try await instance.token() }
-    await eventually { provider.callCount == 1 }
+    let token = await asking(instance)
     let isDrained = Atomic(false)
     async let shutdown: Void = {
       await instance.credentials.shutdown()
@@ -317,10 +312,7 @@ struct ServiceCredentialsTests {
   @Test("Shutdown does not wait for the renewal of another instance")
   func drainWithoutOthers() async throws {
     let stuck = ScriptedProvider()
-    stuck.think()
-    let first = Instance(store: store, provider: stuck, time: time)
-    let late = Task { try await first.token() }
-    await eventually { stuck.callCount == 1 }
+    let late = await asking(Instance(store: store, provider: stuck, time: time))
     let second = instance()
     let waiting = Task { await second.failure() }
     await eventually { time.sleeperCount == 1 }

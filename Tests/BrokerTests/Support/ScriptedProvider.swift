@@ -1,5 +1,6 @@
 import Broker
 import Cryptography
+import PosternTesting
 import Synchronization
 
 /// A provider that issues `token-1`, `token-2`, … unless the script says otherwise, and can be made to think.
@@ -9,11 +10,10 @@ final class ScriptedProvider: ProviderTransport {
   private struct State {
     var script: [Answer] = []
     var requests: [ProviderRequest] = []
-    var isThinking = false
-    var thinkers: [CheckedContinuation<Void, Never>] = []
   }
 
   private let state = Mutex(State())
+  private let gate = Turnstile()
 
   var callCount: Int { state.withLock { $0.requests.count } }
   var requests: [ProviderRequest] { state.withLock { $0.requests } }
@@ -22,29 +22,16 @@ final class ScriptedProvider: ProviderTransport {
   func script(_ answers: Answer...) { state.withLock { $0.script += answers } }
 
   /// Calls from now on wait for `answer`.
-  func think() { state.withLock { $0.isThinking = true } }
+  func think() { gate.hold() }
 
-  func answer() {
-    let thinkers = state.withLock { state in
-      state.isThinking = false
-      defer { state.thinkers = [] }
-      return state.thinkers
-    }
-    for thinker in thinkers { thinker.resume() }
-  }
+  func answer() { gate.release() }
 
   func send(_ request: ProviderRequest) async throws(TransportFailure) -> ProviderResponse {
     let (number, answer) = state.withLock { state in
       state.requests.append(request)
       return (state.requests.count, state.script.isEmpty ? nil : state.script.removeFirst())
     }
-    await withCheckedContinuation { continuation in
-      let mustWait = state.withLock { state in
-        if state.isThinking { state.thinkers.append(continuation) }
-        return state.isThinking
-      }
-      if !mustWait { continuation.resume() }
-    }
+    await gate.pass()
     return try (answer ?? .success(.token("token-\(number)"))).get()
   }
 }

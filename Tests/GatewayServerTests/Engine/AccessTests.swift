@@ -88,11 +88,11 @@ private final class Switch: Freshness {
     defer { upstream.stop() }
     let gateway = try Gateway([guarded], upstreams: ["up": [upstream.address]])
     gateway.verifier.add("good", audience: ["https://api"])
-    gateway.verifier.hold()
+    gateway.verifier.gate.hold()
     let clients = try (0..<20).map { _ in try gateway.connect() }
     for client in clients { client.send(get("good") + get("good")) }
     waitUntil { gateway.counters.tokenMisses == 20 }
-    gateway.verifier.release()
+    gateway.verifier.gate.release()
     for client in clients { for _ in 0..<2 { #expect(client.readMessage()?.body == "ok") } }
     #expect(gateway.verifier.asked == ["good"])
     #expect(gateway.counters.tokenHits >= 20)
@@ -122,13 +122,13 @@ private final class Switch: Freshness {
     let gateway = try Gateway([guarded], upstreams: ["up": [upstream.address]])
     gateway.verifier.add("good", audience: ["https://api"])
     let facts = gateway.verifier.state.withLock { $0.facts["good"]! }
-    gateway.verifier.hold()
+    gateway.verifier.gate.hold()
     let client = try gateway.connect()
     client.send(get("good"))
     waitUntil { !gateway.verifier.asked.isEmpty }
     gateway.verifier.state.withLock { $0.facts = [:] }
     gateway.onEngine { $0.apply([.accessTokenRevoked(facts.locator)]) }
-    gateway.verifier.release()
+    gateway.verifier.gate.release()
     #expect(client.readMessage()?.head.hasPrefix("HTTP/1.1 401 ") == true)
     #expect(gateway.verifier.asked.count == 2)
   }
@@ -210,7 +210,7 @@ private final class Switch: Freshness {
     defer { upstream.stop() }
     let credentials = ScriptedCredentials()
     credentials.state.withLock { $0.answers = [.success(live("Bearer one"))] }
-    credentials.hold()
+    credentials.gate.hold()
     let route = Route.everything(
       access: AccessPolicy(requiredScopes: ["read"]), credential: .clientCredentials(provider: ProviderID("p")))
     let gateway = try Gateway([route], upstreams: ["up": [upstream.address]], credentials: credentials)
@@ -221,7 +221,7 @@ private final class Switch: Freshness {
     waitUntil { credentials.state.withLock { $0.askedCount == 1 } }
     gateway.verifier.state.withLock { $0.facts = [:] }
     gateway.onEngine { $0.apply([.accessTokenRevoked(facts.locator)]) }
-    credentials.release()
+    credentials.gate.release()
     #expect(client.readMessage()?.head.hasPrefix("HTTP/1.1 401 ") == true)
     #expect(upstream.connectionCount == 0)
   }

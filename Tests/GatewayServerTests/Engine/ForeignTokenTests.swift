@@ -25,6 +25,15 @@ struct ForeignTokenTests {
     return client.readMessage().map { String($0.head.dropFirst(9).prefix(3)) } ?? "none"
   }
 
+  /// A gateway that lets in whom the issuer vouches for with `key`, and a client that was let in.
+  private func accepted(_ key: SigningKey) throws -> (Gateway, RawConnection) {
+    strangers.publish([key])
+    let gateway = try strangers.gateway([.accepting([.idp()], at: "/crm")], upstream: upstream)
+    let client = try gateway.connect()
+    #expect(status(client, "/crm", Strangers.token(key)) == "200")
+    return (gateway, client)
+  }
+
   private func activeIf(_ token: String) -> @Sendable (ProviderRequest) -> ProviderResponse? {
     { request in
       let isActive = request.form?.exposedText.hasPrefix("token=\(token)&") == true
@@ -85,7 +94,7 @@ struct ForeignTokenTests {
     defer { upstream.stop() }
     let key = SigningKey.generate(.edDSA)
     strangers.publish([key])
-    strangers.hold()
+    strangers.gate.hold()
     let gateway = try strangers.gateway([.accepting([.idp()], at: "/crm")], upstream: upstream)
     let clients = try (0..<20).map { number in
       let client = try gateway.connect()
@@ -93,7 +102,7 @@ struct ForeignTokenTests {
       return client
     }
     waitUntil { gateway.counters.tokenMisses == 20 }
-    strangers.release()
+    strangers.gate.release()
     for client in clients { #expect(client.readMessage()?.body == "ok") }
     #expect(strangers.count(Self.jwks) == 1)
     #expect(strangers.requests.count == 2)
@@ -103,10 +112,7 @@ struct ForeignTokenTests {
   func unknownKeys() throws {
     defer { upstream.stop() }
     let key = SigningKey.generate(.es256)
-    strangers.publish([key])
-    let gateway = try strangers.gateway([.accepting([.idp()], at: "/crm")], upstream: upstream)
-    let client = try gateway.connect()
-    #expect(status(client, "/crm", Strangers.token(key)) == "200")
+    let (_, client) = try accepted(key)
     strangers.clock.advance(by: .seconds(31))
     let thief = SigningKey.generate(.es256)
     for number in Int64(0)..<300 {
@@ -238,10 +244,7 @@ struct ForeignTokenTests {
   func reload() throws {
     defer { upstream.stop() }
     let key = SigningKey.generate(.es256)
-    strangers.publish([key])
-    let gateway = try strangers.gateway([.accepting([.idp()], at: "/crm")], upstream: upstream)
-    let client = try gateway.connect()
-    #expect(status(client, "/crm", Strangers.token(key)) == "200")
+    let (gateway, client) = try accepted(key)
     let without = try Gateway.snapshot([.accepting([.own], at: "/crm")], ["up": [upstream.address]])
     gateway.onEngine { $0.apply(without) }
     #expect(status(client, "/crm", Strangers.token(key)) == "401")
@@ -258,12 +261,12 @@ struct ForeignTokenTests {
   func introspection() throws {
     defer { upstream.stop() }
     strangers.at(Self.x, activeIf("good"))
-    strangers.hold()
+    strangers.gate.hold()
     let gateway = try strangers.gateway([.accepting([.own, .endpoint(Self.x)], at: "/x")], upstream: upstream)
     let clients = try (0..<20).map { _ in try gateway.connect() }
     for client in clients { client.send(request("/x", "good") + request("/x", "good")) }
     waitUntil { gateway.counters.tokenMisses == 20 }
-    strangers.release()
+    strangers.gate.release()
     for client in clients { for _ in 0..<2 { #expect(client.readMessage()?.body == "ok") } }
     #expect(strangers.count(Self.x) == 1)
     let question = try #require(strangers.requests.first)
@@ -320,7 +323,7 @@ struct ForeignTokenTests {
   @Test("Strangers who take their time hold back their own callers, not those of Postern")
   func slowEndpoint() throws {
     defer { upstream.stop() }
-    strangers.hold()
+    strangers.gate.hold()
     var limits = EngineLimits()
     limits.pendingVerifications = 4
     let gateway = try strangers.gateway(
@@ -335,7 +338,7 @@ struct ForeignTokenTests {
     let client = try gateway.connect()
     #expect(status(client, "/x", "t2") == "503")
     #expect(status(client, "/own", "pat_good") == "200")
-    strangers.release()
+    strangers.gate.release()
     for client in waiting { #expect(client.readMessage()?.head.hasPrefix("HTTP/1.1 503 ") == true) }
   }
 }

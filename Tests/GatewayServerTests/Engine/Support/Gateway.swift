@@ -3,6 +3,7 @@ import Cryptography
 import EventLoop
 import HTTPWire
 import OAuthCore
+import PosternTesting
 import ReverseProxy
 import Synchronization
 
@@ -123,22 +124,10 @@ final class ScriptedVerifier: TokenVerifier {
     var asked: [String] = []
     /// How often somebody asked again about a token that is under way.
     var confirmed = 0
-    var waiting: [CheckedContinuation<Void, Never>] = []
-    var holds = false
   }
   let state = Mutex(State())
-
-  /// Verifications wait until `release`.
-  func hold() { state.withLock { $0.holds = true } }
-
-  func release() {
-    let waiting = state.withLock { state in
-      state.holds = false
-      defer { state.waiting = [] }
-      return state.waiting
-    }
-    for continuation in waiting { continuation.resume() }
-  }
+  /// Where verifications wait for their outcome.
+  let gate = Turnstile()
 
   func add(
     _ token: String, scope: ScopeSet = ["read"], audience: [String] = [], family: Locator? = nil, client: String = "c",
@@ -159,15 +148,7 @@ final class ScriptedVerifier: TokenVerifier {
       state.asked.append(text)
       return state.facts[text]
     }
-    if state.withLock({ $0.holds }) {
-      await withCheckedContinuation { continuation in
-        let mustWait = state.withLock { state in
-          if state.holds { state.waiting.append(continuation) }
-          return state.holds
-        }
-        if !mustWait { continuation.resume() }
-      }
-    }
+    await gate.pass()
     if state.withLock({ $0.isUnavailable }) { throw .unavailable }
     return facts
   }
@@ -188,36 +169,17 @@ final class ScriptedCredentials: CredentialSource {
   struct State {
     var answers: [Result<LiveCredential, BrokerFailure>] = []
     var askedCount = 0
-    /// Who waits for `release`; nil: nobody has to.
-    var held: [CheckedContinuation<Void, Never>]?
   }
   let state = Mutex(State())
-
-  /// Answers wait until `release`.
-  func hold() { state.withLock { $0.held = [] } }
-
-  func release() {
-    let held = state.withLock { state in
-      defer { state.held = nil }
-      return state.held ?? []
-    }
-    for continuation in held { continuation.resume() }
-  }
+  /// Where callers wait for their credential.
+  let gate = Turnstile()
 
   func credential(for provider: ProviderID) async throws(BrokerFailure) -> LiveCredential {
     let answer = state.withLock { state in
       state.askedCount += 1
       return state.answers.count > 1 ? state.answers.removeFirst() : state.answers.first
     }
-    if state.withLock({ $0.held != nil }) {
-      await withCheckedContinuation { continuation in
-        let mustWait = state.withLock { state in
-          state.held?.append(continuation)
-          return state.held != nil
-        }
-        if !mustWait { continuation.resume() }
-      }
-    }
+    await gate.pass()
     guard let answer else { throw .unknownProvider }
     return try answer.get()
   }

@@ -15,10 +15,11 @@ final class Strangers: ProviderTransport, ChangeObserver {
   private struct State {
     var answers: [String: @Sendable (ProviderRequest) -> ProviderResponse?] = [:]
     var requests: [ProviderRequest] = []
-    var held: [CheckedContinuation<Void, Never>]?
     var gateway: Gateway?
   }
   private let state = Mutex(State())
+  /// Where questions wait for their answers.
+  let gate = Turnstile()
   /// Stands at the moment of the test's start: the engine's own clock goes on.
   let clock = ManualClock(Strangers.wallNow)
 
@@ -60,17 +61,6 @@ final class Strangers: ProviderTransport, ChangeObserver {
     at("\(issuer)/jwks") { _ in ProviderResponse(status: 200, body: Secret(bytes: set)) }
   }
 
-  /// Answers wait until `release`.
-  func hold() { state.withLock { $0.held = [] } }
-
-  func release() {
-    let held = state.withLock { state in
-      defer { state.held = nil }
-      return state.held ?? []
-    }
-    for continuation in held { continuation.resume() }
-  }
-
   func count(_ url: String) -> Int { state.withLock { $0.requests.count { $0.url.description == url } } }
   var requests: [ProviderRequest] { state.withLock { $0.requests } }
 
@@ -79,15 +69,7 @@ final class Strangers: ProviderTransport, ChangeObserver {
       state.requests.append(request)
       return state.answers[request.url.description]
     }
-    if state.withLock({ $0.held != nil }) {
-      await withCheckedContinuation { continuation in
-        let mustWait = state.withLock { state in
-          state.held?.append(continuation)
-          return state.held != nil
-        }
-        if !mustWait { continuation.resume() }
-      }
-    }
+    await gate.pass()
     guard let response = answer?(request) else { throw .connect }
     return response
   }
