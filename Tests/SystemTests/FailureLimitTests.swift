@@ -31,7 +31,7 @@ extension SystemTests {
     #expect(try ask("nightly-report", deployment.serviceSecret, from: "127.0.0.3").status == 200)
     let other = try HTTPClient.post(
       port: deployment.port, "/oauth/token",
-      form: [("grant_type", "client_credentials"), ("client_id", "jwt-report"), ("client_secret", deployment.serviceSecret)],
+      form: [("grant_type", "client_credentials")] + deployment.jwtReport,
       from: "127.0.0.3")
     #expect(other.status == 200)
   }

@@ -2,12 +2,6 @@ import Foundation
 import Testing
 
 extension SystemTests {
-  private static func jwt(of deployment: Deployment) throws -> String {
-    let form = [("grant_type", "client_credentials"), ("client_id", "jwt-report"), ("client_secret", deployment.serviceSecret)]
-    let answer = try HTTPClient.post(port: deployment.port, "/oauth/token", form: form)
-    return try #require(answer.json["access_token"] as? String, "\(answer.text)")
-  }
-
   private static func route(_ name: String, accept: String) -> String {
     """
       - name: \(name)
@@ -30,7 +24,7 @@ extension SystemTests {
       extra: Self.route("partner", accept: "[{ jwt: \"\(issuer)\", audience: \"\(issuer)\", \(development) }]")
         + Self.route("elsewhere", accept: "[self, { jwt: \"\(issuer)\", audience: \"https://gw.example.com\", \(development) }]"))
     try gateway.startCloudVault()
-    let tokens = try (0..<2).map { _ in try Self.jwt(of: partner) }
+    let tokens = try (0..<2).map { _ in try partner.serviceJWT() }
     func status(_ path: String, _ token: String) throws -> Int {
       try HTTPClient.get(port: gateway.port, "\(path)/healthz", fields: ["Authorization": "Bearer \(token)"]).status
     }
@@ -38,8 +32,8 @@ extension SystemTests {
     #expect(try status("/partner", tokens[0]) == 200)
     #expect(try status("/plain", tokens[0]) == 401, "remembered, and still not this route's")
     #expect(try status("/elsewhere", tokens[0]) == 401, "another audience")
-    #expect(try status("/partner", try Self.jwt(of: gateway)) == 401, "Postern's own, where only the partner's are taken")
-    #expect(try status("/elsewhere", try Self.jwt(of: gateway)) == 200)
+    #expect(try status("/partner", try gateway.serviceJWT()) == 401, "Postern's own, where only the partner's are taken")
+    #expect(try status("/elsewhere", try gateway.serviceJWT()) == 200)
 
     func explain(_ path: String, _ token: String) throws -> Finished {
       try gateway.postern("explain", "GET", path, "-H", "@-", input: "Authorization: Bearer \(token)\n")
@@ -73,7 +67,7 @@ extension SystemTests {
           + "development: { allow_http: true, allow_private_addresses: true } }]"),
       environment: ["PARTNER_SECRET": partner.serviceSecret])
     try gateway.startCloudVault()
-    let token = try Self.jwt(of: partner)
+    let token = try partner.serviceJWT()
     func status(_ token: String) throws -> Int {
       try HTTPClient.get(port: gateway.port, "/asked/healthz", fields: ["Authorization": "Bearer \(token)"]).status
     }
@@ -81,10 +75,10 @@ extension SystemTests {
     #expect(try status("unknown") == 401)
     let revoked = try HTTPClient.post(
       port: partner.port, "/oauth/revoke",
-      form: [("token", token), ("client_id", "jwt-report"), ("client_secret", partner.serviceSecret)])
+      form: [("token", token)] + partner.jwtReport)
     #expect(revoked.status == 200)
     #expect(try status(token) == 401)
-    let another = try Self.jwt(of: partner)
+    let another = try partner.serviceJWT()
     #expect(try status(another) == 200)
     partner.processes[0].kill()
     #expect(try status(another) == 503)

@@ -21,9 +21,7 @@ extension SystemTests {
     for name in ["access_token", "refresh_token"] { secrets.append(try #require(second.json[name] as? String)) }
     let service = try deployment.serviceToken()
     secrets.append(service)
-    let jwtForm = [("grant_type", "client_credentials"), ("client_id", "jwt-report"), ("client_secret", deployment.serviceSecret)]
-    secrets.append(try #require(
-      try HTTPClient.post(port: deployment.port, "/oauth/token", form: jwtForm).json["access_token"] as? String))
+    secrets.append(try deployment.serviceJWT())
     let photos = try HTTPClient.get(port: deployment.port, "/photos", fields: ["Authorization": "Bearer \(service)"])
     #expect(photos.status == 200)
     // Mistakes carry secrets too: wrong places, wrong passwords.

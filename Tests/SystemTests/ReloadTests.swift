@@ -88,10 +88,7 @@ extension SystemTests {
     }
     let token = try deployment.serviceToken()
     #expect(try deployment.status("/plain/healthz", bearer: token) == 200)
-    let signed = try HTTPClient.post(
-      port: deployment.port, "/oauth/token",
-      form: [("grant_type", "client_credentials"), ("client_id", "jwt-report"), ("client_secret", deployment.serviceSecret)])
-    let jwt = try #require(signed.json["access_token"] as? String)
+    let jwt = try deployment.serviceJWT()
     #expect(try deployment.status("/plain/healthz", bearer: jwt) == 200)
     let proof = Browser.Proof()
     let granted = try deployment.redeem(try deployment.newCode(proof), proof.verifier)

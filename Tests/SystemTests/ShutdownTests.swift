@@ -5,18 +5,11 @@ import Testing
 extension SystemTests {
   @Test("Asked to stop, an instance says first that it is not ready, and serves on meanwhile; asked again, it stops")
   func readinessFailsFirst() throws {
-    let deployment = try Deployment(processes: 0)
-    try deployment.startCloudVault()
-    let file = deployment.folder.appendingPathComponent("postern.yaml")
-    let text = try String(contentsOf: file, encoding: .utf8)
     // Longer than the test may take: only the second signal ends it.
-    try text.replacingOccurrences(of: "delay: 0s", with: "delay: 10m").write(to: file, atomically: true, encoding: .utf8)
-    let process = try deployment.launch()
-    try process.waitUntilReady()
-    let answer = try HTTPClient.post(
-      port: process.port, "/oauth/token", form: [("grant_type", "client_credentials")],
-      fields: Deployment.basic("nightly-report", deployment.serviceSecret))
-    let token = try #require(answer.json["access_token"] as? String)
+    let deployment = try Deployment.starting { $0.replacingOccurrences(of: "delay: 0s", with: "delay: 10m") }
+    try deployment.startCloudVault()
+    let process = deployment.processes[0]
+    let token = try deployment.serviceToken()
 
     process.terminate()
     var readiness = try HTTPClient.get(port: process.adminPort, "/readyz")

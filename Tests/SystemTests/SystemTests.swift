@@ -12,6 +12,8 @@ extension Deployment {
 
   var printMyPics: [String: String] { Self.basic("printmypics", clientSecret) }
   var nightlyReport: [String: String] { Self.basic("nightly-report", serviceSecret) }
+  /// What this client authenticates with stands in the form.
+  var jwtReport: [(String, String)] { [("client_id", "jwt-report"), ("client_secret", serviceSecret)] }
 
   /// A code for PrintMyPics, by way of the pages.
   func newCode(_ proof: Browser.Proof, scope: String? = nil, port: Int? = nil) throws -> String {
@@ -33,9 +35,14 @@ extension Deployment {
     return try HTTPClient.post(port: port ?? self.port, "/oauth/token", form: form, fields: fields ?? printMyPics)
   }
 
-  func serviceToken(port: Int? = nil) throws -> String {
+  func serviceToken(port: Int? = nil) throws -> String { try token(port: port, fields: nightlyReport) }
+
+  /// A token of a client whose tokens are JWTs.
+  func serviceJWT(port: Int? = nil) throws -> String { try token(port: port, form: jwtReport) }
+
+  private func token(port: Int?, form: [(String, String)] = [], fields: [String: String] = [:]) throws -> String {
     let answer = try HTTPClient.post(
-      port: port ?? self.port, "/oauth/token", form: [("grant_type", "client_credentials")], fields: nightlyReport)
+      port: port ?? self.port, "/oauth/token", form: [("grant_type", "client_credentials")] + form, fields: fields)
     guard answer.status == 200, let token = answer.json["access_token"] as? String else {
       throw Failure(description: "no token: \(answer.status) \(answer.text)")
     }

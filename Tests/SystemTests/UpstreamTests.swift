@@ -5,24 +5,18 @@ import Testing
 extension SystemTests {
   @Test("A dead server beside a live one costs no request; with all dead the answer is 503 at once, until one is back")
   func deadServers() throws {
-    let deployment = try Deployment(processes: 0)
-    try deployment.startCloudVault()
-    let live = "http://127.0.0.1:\(deployment.cloudVaultPort)"
     let dead = "http://127.0.0.1:\(try freePort())"
-    let file = deployment.folder.appendingPathComponent("postern.yaml")
-    let text = try String(contentsOf: file, encoding: .utf8)
-    let servers = """
-            servers: ["\(dead)", "\(live)"]
-            health: { path: /healthz, every: 500ms, timeout: 10s, healthy_after: 1, unhealthy_after: 2 }
-      """
-    try text.replacingOccurrences(of: "  cloudvault:\n    servers: [\"\(live)\"]", with: "  cloudvault:\n\(servers)")
-      .write(to: file, atomically: true, encoding: .utf8)
+    let health = "path: /healthz, every: 500ms, timeout: 10s, healthy_after: 1, unhealthy_after: 2"
+    let deployment = try Deployment.starting(processes: 0) {
+      $0.replacingOccurrences(
+        of: "  cloudvault:\n    servers: [",
+        with: "  cloudvault:\n    health: { \(health) }\n    servers: [\"\(dead)\", ")
+    }
+    let live = "http://127.0.0.1:\(deployment.cloudVaultPort)"
+    try deployment.startCloudVault()
     let process = try deployment.launch()
     try process.waitUntilReady()
-    let answer = try HTTPClient.post(
-      port: process.port, "/oauth/token", form: [("grant_type", "client_credentials")],
-      fields: Deployment.basic("nightly-report", deployment.serviceSecret))
-    let token = try #require(answer.json["access_token"] as? String)
+    let token = try deployment.serviceToken()
 
     for _ in 0..<40 { #expect(try deployment.proxied(token, port: process.port) == 200) }
     func isHealthy(_ server: String) throws -> Bool {

@@ -5,6 +5,13 @@ import Testing
 @Suite("Accounts in PostgreSQL")
 struct PostgresAccountStoreTests {
   private let alice = Account(subject: Subject("018f-alice"), username: "alice", passwordHash: "$scrypt$one")
+  private let bob = Account(subject: Subject("018f-bob"), username: "bob", passwordHash: "$scrypt$two")
+
+  private func grant(to subject: Subject) -> Grant {
+    var grant = Grant()
+    grant.authorization.subject = subject
+    return grant
+  }
 
   @Test("an account is found by its username and by its subject")
   func find() async throws {
@@ -56,11 +63,9 @@ struct PostgresAccountStoreTests {
   @Test("OWASP ASVS 4.0.3 §3.3.3: a new password ends the sessions of the account, not its families and nobody else's")
   func newPassword() async throws {
     try await withInstance { instance in
-      let bob = Account(subject: Subject("018f-bob"), username: "bob", passwordHash: "$scrypt$two")
       for account in [alice, bob] { _ = try await instance.accounts.create(account, at: Grant.now) }
       let sessions = PostgresSessionStore(pools: instance.pools, logger: silent)
-      var (hers, his) = (Grant(), Grant())
-      (hers.authorization.subject, his.authorization.subject) = (alice.subject, bob.subject)
+      let (hers, his) = (grant(to: alice.subject), grant(to: bob.subject))
       #expect(try await instance.tokens.issue(hers.redemption()) == .issued)
       for grant in [hers, his] { try await sessions.begin(grant.session, replacing: nil) }
 
@@ -74,11 +79,9 @@ struct PostgresAccountStoreTests {
   @Test("disabling an account ends its sessions and its families, announces each, and lets nothing begin")
   func disabling() async throws {
     try await withInstance { instance in
-      let bob = Account(subject: Subject("018f-bob"), username: "bob", passwordHash: "$scrypt$two")
       for account in [alice, bob] { _ = try await instance.accounts.create(account, at: Grant.now) }
       let sessions = PostgresSessionStore(pools: instance.pools, logger: silent)
-      var (hers, his) = (Grant(), Grant())
-      (hers.authorization.subject, his.authorization.subject) = (alice.subject, bob.subject)
+      let (hers, his) = (grant(to: alice.subject), grant(to: bob.subject))
       for grant in [hers, his] {
         #expect(try await instance.tokens.issue(grant.redemption()) == .issued)
         try await sessions.begin(grant.session, replacing: nil)
@@ -93,8 +96,7 @@ struct PostgresAccountStoreTests {
       #expect(try log.map { try $0.text(0) }.contains("family_revoked \(hers.family.locator)"))
       #expect(try log.map { try $0.text(0) }.contains("account_changed 018f-alice"))
       // A code that was minted before.
-      var late = Grant()
-      late.authorization.subject = alice.subject
+      let late = grant(to: alice.subject)
       #expect(try await instance.tokens.issue(late.redemption()) == .notPermitted)
 
       #expect(try await sessions.session(his.session.locator, at: Grant.now) != nil)
@@ -110,8 +112,7 @@ struct PostgresAccountStoreTests {
   func configured() async throws {
     try await withInstance { instance in
       let sessions = PostgresSessionStore(pools: instance.pools, logger: silent)
-      var (hers, his) = (Grant(), Grant())
-      (hers.authorization.subject, his.authorization.subject) = (Subject("user:alice"), Subject("user:bob"))
+      let (hers, his) = (grant(to: Subject("user:alice")), grant(to: Subject("user:bob")))
       for grant in [hers, his] {
         #expect(try await instance.tokens.issue(grant.redemption()) == .issued)
         try await sessions.begin(grant.session, replacing: nil)
@@ -140,8 +141,7 @@ struct PostgresAccountStoreTests {
       for number in 0..<20 {
         let account = Account(subject: Subject("race-\(number)"), username: "race-\(number)", passwordHash: "$scrypt$one")
         _ = try await first.accounts.create(account, at: Grant.now)
-        var grant = Grant()
-        grant.authorization.subject = account.subject
+        let grant = grant(to: account.subject)
         let issuance = grant.redemption()
         async let redeemed = second.onLoop { try await second.tokens.issue(issuance) }
         async let disabled = first.accounts.disable(account.username, at: Grant.now)

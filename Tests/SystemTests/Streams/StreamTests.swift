@@ -31,7 +31,7 @@ extension SystemTests {
     }
     let (here, there) = (deployment.processes[0].port, deployment.processes[1].port)
     for format in ["opaque", "jwt"] {
-      let token = try format == "jwt" ? deployment.jwt() : deployment.serviceToken(port: here)
+      let token = try format == "jwt" ? deployment.serviceJWT() : deployment.serviceToken(port: here)
       let client = try StreamPeer("visit", "ws://127.0.0.1:\(there)/socket", "\(there)", "/events", token)
       #expect(try client.next() == "\"ready\"")
       let fields = format == "jwt" ? [:] : deployment.nightlyReport
@@ -49,14 +49,5 @@ extension SystemTests {
       #expect(ended["websocket"] as? Int == 1008)
       #expect(ended["events_complete"] as? Bool == false)
     }
-  }
-}
-
-extension Deployment {
-  fileprivate var jwtReport: [(String, String)] { [("client_id", "jwt-report"), ("client_secret", serviceSecret)] }
-
-  fileprivate func jwt() throws -> String {
-    let answer = try HTTPClient.post(port: port, "/oauth/token", form: [("grant_type", "client_credentials")] + jwtReport)
-    return try #require(answer.json["access_token"] as? String)
   }
 }
