@@ -22,6 +22,15 @@ public struct Channel: ~Copyable {
     case failed(TLSFailure)
   }
 
+  public enum Connecting: Sendable {
+    case done
+    /// Goes on with the next event.
+    case pending
+    case refused
+    /// The handshake of TLS.
+    case failed(TLSFailure)
+  }
+
   /// -1: a carried stream.
   public let descriptor: Int32
   /// nil: clear text.
@@ -29,6 +38,7 @@ public struct Channel: ~Copyable {
   private let stream: (any CarriedStream)?
   /// Neither TLS nor a stream: bytes go straight to the kernel.
   private let isBare: Bool
+  private var hasSocket: Bool
   private var readAwaitsWritable = false
   private var endAwaitsWritable = false
   public private(set) var registration: Registration?
@@ -50,6 +60,7 @@ public struct Channel: ~Copyable {
     self.tls = tls
     stream = nil
     isBare = tls == nil
+    hasSocket = isWritable
     self.isWritable = isWritable && tls == nil
     inbound = ByteQueue(pool: pool)
     outbound = ByteQueue(pool: pool)
@@ -61,6 +72,7 @@ public struct Channel: ~Copyable {
     tls = nil
     self.stream = stream
     isBare = false
+    hasSocket = true
     self.isWritable = isWritable
     inbound = ByteQueue(pool: pool)
     outbound = ByteQueue(pool: pool)
@@ -94,6 +106,20 @@ public struct Channel: ~Copyable {
     if endAwaitsWritable {
       endAwaitsWritable = false
       endSending()
+    }
+  }
+
+  /// Goes on with making the connection, TLS included; to be called with every event until it is done, in place of `note`.
+  public mutating func finishConnecting(_ readiness: Readiness) -> Connecting {
+    if !hasSocket {
+      guard !readiness.isDisjoint(with: [.writable, .hangUp, .error]) else { return .pending }
+      guard Socket.pendingError(descriptor) == 0, readiness.contains(.writable) else { return .refused }
+      hasSocket = true
+    }
+    return switch handshake() {
+    case .done: .done
+    case .pending: .pending
+    case .failed(let failure): .failed(failure)
     }
   }
 

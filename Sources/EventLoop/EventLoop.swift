@@ -31,7 +31,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   @exclusivity(unchecked) private var slots: [Slot] = []
   private var freeSlots: [UInt32] = []
-  /// Handlers that were deregistered in this turn.
+  /// Handlers that were deregistered in this turn, or else are kept until its end.
   private var departed: [Unmanaged<ReadinessHandler>] = []
   private var jobs: [UnownedJob] = []
   private var endOfTurn: [() -> Void] = []
@@ -185,6 +185,12 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   public func inNextTurn(_ body: @escaping () -> Void) {
     assertInLoop()
     nextTurn.append(body)
+  }
+
+  /// Keeps what others may still refer to without counting, as the loop does with handlers that it no longer watches.
+  public func keepUntilEndOfTurn(_ handler: ReadinessHandler) {
+    assertInLoop()
+    departed.append(.passRetained(handler))
   }
 
   // MARK: The turn

@@ -7,7 +7,7 @@ import ReverseProxy
 ///
 /// What comes while a request is under way waits in the kernel, or in `channel.inbound` when it was received with it, so
 /// pipelined requests are answered in their order and a sender can never make us hold more than one reception.
-final class ClientConnection: ReadinessHandler {
+final class ClientConnection: ReadinessHandler, RosterMember {
   enum Phase {
     /// The TLS handshake. Next: `head`, `closed`.
     case securing

@@ -18,35 +18,6 @@ public final class Engine: @unchecked Sendable {
   /// Takes the failure of a TLS session with an upstream's server; called on a loop, and must not block it.
   public typealias TLSFailureSink = @Sendable (_ server: Origin, _ failure: TLSFailure) -> Void
 
-  /// What a listener serves.
-  public enum Service: Sendable {
-    /// Postern's endpoints on their reserved paths, routes on all others.
-    case gateway
-    /// These endpoints only: the admin listener.
-    case endpoints(EndpointTable)
-  }
-
-  /// What the engine needs from the rest of the program.
-  public struct Ports: Sendable {
-    public var verifier: any TokenVerifier
-    public var freshness: any Freshness
-    public var credentials: any CredentialSource
-    public var connections: any ConnectionSource
-    /// nil: no route takes tokens of others.
-    public var foreign: ForeignSources?
-
-    public init(
-      verifier: any TokenVerifier, freshness: any Freshness, credentials: any CredentialSource,
-      connections: any ConnectionSource = NoConnections(), foreign: ForeignSources? = nil
-    ) {
-      self.verifier = verifier
-      self.freshness = freshness
-      self.credentials = credentials
-      self.connections = connections
-      self.foreign = foreign
-    }
-  }
-
   public let loop: EventLoop
   @exclusivity(unchecked) private(set) var limits: EngineLimits
   @exclusivity(unchecked) private(set) var waits: EngineWaits
@@ -66,8 +37,8 @@ public final class Engine: @unchecked Sendable {
   /// nil: no route takes them.
   private(set) var sessionAccess: SessionAccess?
 
-  // These three are touched by every step of a request, one after the other: the run-time check showed in the profile. No
-  // access spans a call that leads to another.
+  // What is touched by every step of a request, one step after the other, goes without the run-time check of exclusive
+  // access, which showed in the profile. No access spans a call that leads to another.
   @exclusivity(unchecked) public private(set) var counters = EngineCounters()
   @exclusivity(unchecked) private(set) var requestID: RequestID
   @exclusivity(unchecked) var logClock = LogClock()
@@ -88,12 +59,12 @@ public final class Engine: @unchecked Sendable {
   var serverEjected: (@Sendable (_ server: ServerKey) -> Void)?
 
   private var listeners: [Listener] = []
-  private(set) var clients: [ClientConnection] = []
-  private var http2Clients: [HTTP2ClientConnection] = []
+  private(set) var clients = Roster<ClientConnection>()
+  private var http2Clients = Roster<HTTP2ClientConnection>()
   private var streams: StreamWatch?
   private var sources = SourceCounts()
-  private var upstreams: [UpstreamConnection] = []
-  private var http2Upstreams: [HTTP2UpstreamConnection] = []
+  private var upstreams = Roster<UpstreamConnection>()
+  private var http2Upstreams = Roster<HTTP2UpstreamConnection>()
   private(set) var upstreamGroups: [String: UpstreamGroup] = [:]
   private var providers: [ProviderID: ProviderCredential] = [:]
   private var connections: [ProviderID: LoopConnections] = [:]
@@ -101,7 +72,6 @@ public final class Engine: @unchecked Sendable {
   private var wallOffset: Int64 = 0
   private var drained: [() -> Void] = []
   private var hasStopped = false
-  private var departed: [AnyObject] = []
 
   private static let noRoutes: RouteTable = {
     do { return try RouteTable([]) } catch { preconditionFailure("no routes conflict: \(error)") }
@@ -295,6 +265,7 @@ public final class Engine: @unchecked Sendable {
   }
 
   // MARK: Connections
+  // They refer to each other without counting: one that closes stays whole until nobody can be inside it.
 
   func accepted(_ descriptor: Int32, from peer: SocketAddress, for service: Service, tls: TLSAcceptor?) {
     let source = SourceCounts.Source(peer)
@@ -311,8 +282,7 @@ public final class Engine: @unchecked Sendable {
   }
 
   private func add(_ client: ClientConnection) {
-    client.position = clients.count
-    clients.append(client)
+    clients.add(client)
     sources.add(client.peer.source)
     if !client.channel.isCarried { counters.clientConnections += 1 }
   }
@@ -338,71 +308,46 @@ public final class Engine: @unchecked Sendable {
     guard
       let client = try? HTTP2ClientConnection(self, descriptor: descriptor, tls: tls, peer: peer, service: service)
     else { return nil }
-    client.position = http2Clients.count
-    http2Clients.append(client)
+    http2Clients.add(client)
     sources.add(peer.source)
     counters.clientConnections += 1
     return client
   }
 
   func remove(_ client: HTTP2ClientConnection) {
-    keepUntilEndOfTurn(client)
-    let last = http2Clients.removeLast()
-    if last !== client {
-      http2Clients[client.position] = last
-      last.position = client.position
-    }
+    loop.keepUntilEndOfTurn(client)
+    http2Clients.remove(client)
     sources.remove(client.peer.source)
     counters.clientConnections -= 1
     if isDraining { finishDraining() }
   }
 
   func remove(_ client: ClientConnection) {
-    keepUntilEndOfTurn(client)
-    let last = clients.removeLast()
-    if last !== client {
-      clients[client.position] = last
-      last.position = client.position
-    }
+    loop.keepUntilEndOfTurn(client)
+    clients.remove(client)
     sources.remove(client.peer.source)
     if !client.channel.isCarried { counters.clientConnections -= 1 }
     if isDraining { finishDraining() }
   }
 
   func add(_ connection: UpstreamConnection) {
-    connection.position = upstreams.count
-    upstreams.append(connection)
+    upstreams.add(connection)
     if !connection.channel.isCarried { counters.upstreamConnections += 1 }
   }
 
   func add(_ connection: HTTP2UpstreamConnection) {
-    connection.position = http2Upstreams.count
-    http2Upstreams.append(connection)
+    http2Upstreams.add(connection)
     counters.upstreamConnections += 1
   }
 
   func remove(_ connection: HTTP2UpstreamConnection) {
-    keepUntilEndOfTurn(connection)
-    let last = http2Upstreams.removeLast()
-    if last !== connection {
-      http2Upstreams[connection.position] = last
-      last.position = connection.position
-    }
+    loop.keepUntilEndOfTurn(connection)
+    http2Upstreams.remove(connection)
   }
 
   func remove(_ connection: UpstreamConnection) {
-    keepUntilEndOfTurn(connection)
-    let last = upstreams.removeLast()
-    if last !== connection {
-      upstreams[connection.position] = last
-      last.position = connection.position
-    }
-  }
-
-  /// Connections refer to each other without counting; one that closes stays whole until nobody can be inside it.
-  private func keepUntilEndOfTurn(_ connection: AnyObject) {
-    if departed.isEmpty { loop.atEndOfTurn { self.departed.removeAll(keepingCapacity: true) } }
-    departed.append(connection)
+    loop.keepUntilEndOfTurn(connection)
+    upstreams.remove(connection)
   }
 
   // MARK: Time
@@ -417,7 +362,6 @@ public final class Engine: @unchecked Sendable {
     accessLog?.flush()
     let now = loop.now
     let wallNow = wallNow
-    // From behind, since closing moves the last one into the gap.
     for client in clients.reversed() {
       if client.deadline <= now { client.timeOut() }
       if client.hasOutlivedToken(at: wallNow) {

@@ -5,7 +5,7 @@ import ReverseProxy
 /// One connection to an upstream server: carries one exchange at a time, then waits in its server's pool.
 ///
 /// `connecting → exchange → idle → exchange …`; anything out of order closes it.
-final class UpstreamConnection: ReadinessHandler {
+final class UpstreamConnection: ReadinessHandler, RosterMember {
   let engine: Engine
   let server: UpstreamServer
   // As in `ClientConnection`: touched by every step, one after the other.
@@ -24,7 +24,6 @@ final class UpstreamConnection: ReadinessHandler {
   private(set) var isUnprocessed = false
   /// Of a stream: others came before it on its connection.
   private var followsOthers = false
-  private var hasSocket: Bool
   private var isIdle = false
   private var exchangeCount = 0
   private var isPumping = false
@@ -43,7 +42,6 @@ final class UpstreamConnection: ReadinessHandler {
     self.engine = engine
     self.server = server
     isConnecting = !isConnected || tls != nil
-    hasSocket = isConnected
     scanner = ResponseScanner(limits: engine.limits.responseWire)
     channel = Channel(descriptor: descriptor, isWritable: isConnected, tls: tls, pool: engine.pool)
     super.init()
@@ -61,7 +59,6 @@ final class UpstreamConnection: ReadinessHandler {
     self.engine = engine
     self.server = server
     isConnecting = !stream.isReady
-    hasSocket = true
     followsOthers = stream.followsOthers
     scanner = ResponseScanner(limits: engine.limits.responseWire)
     channel = Channel(stream: stream, isWritable: stream.isReady, pool: engine.pool)
@@ -116,7 +113,7 @@ final class UpstreamConnection: ReadinessHandler {
   override func ready(_ readiness: Readiness, token: UInt32) {
     var isWritable = false
     if isConnecting {
-      guard hasSocket || finishConnecting(readiness), secure() else { return }
+      guard finishConnecting(readiness) else { return }
       isConnecting = false
       deadline = engine.deadline(after: server.waits.responseHead)
       isWritable = true
@@ -140,21 +137,14 @@ final class UpstreamConnection: ReadinessHandler {
   }
 
   private func finishConnecting(_ readiness: Readiness) -> Bool {
-    guard !readiness.isDisjoint(with: [.writable, .hangUp, .error]) else { return false }
-    guard Socket.pendingError(channel.descriptor) == 0, readiness.contains(.writable) else {
-      fail(.connectionRefused)
-      return false
-    }
-    hasSocket = true
-    return true
-  }
-
-  private func secure() -> Bool {
-    switch channel.handshake() {
+    switch channel.finishConnecting(readiness) {
     case .done:
       guard let http2 = server.http2, channel.tls?.applicationProtocol == .http2 else { return true }
       return becomeStream(of: http2)
     case .pending: return false
+    case .refused:
+      fail(.connectionRefused)
+      return false
     case .failed(let failure):
       server.report(failure, to: engine)
       fail(failure.asGatewayError)

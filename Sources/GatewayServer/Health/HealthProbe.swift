@@ -11,7 +11,6 @@ final class HealthProbe: ReadinessHandler {
   private let scratch: Scratch
   private var channel: Channel
   private var scanner: ResponseScanner
-  private var hasSocket: Bool
   private var isConnecting: Bool
   private var timer: TimerToken?
   private var verdict: ((_ isGood: Bool) -> Void)?
@@ -31,7 +30,6 @@ final class HealthProbe: ReadinessHandler {
     self.rule = rule
     self.scratch = scratch
     self.verdict = verdict
-    hasSocket = isConnected
     isConnecting = !isConnected || session != nil
     scanner = ResponseScanner(limits: limits)
     channel = Channel(descriptor: descriptor, isWritable: isConnected, tls: session, pool: pool)
@@ -57,27 +55,16 @@ final class HealthProbe: ReadinessHandler {
 
   override func ready(_ readiness: Readiness, token: UInt32) {
     if isConnecting {
-      guard hasSocket || finishConnecting(readiness) else { return }
-      switch channel.handshake() {
+      switch channel.finishConnecting(readiness) {
       case .done: isConnecting = false
       case .pending: return
-      case .failed: return end(false)
+      case .refused, .failed: return end(false)
       }
     }
     _ = channel.note(readiness)
     if !readiness.isDisjoint(with: [.hangUp, .error]) { channel.isReadable = true }
     guard channel.flush() else { return end(false) }
     receive()
-  }
-
-  private func finishConnecting(_ readiness: Readiness) -> Bool {
-    guard !readiness.isDisjoint(with: [.writable, .hangUp, .error]) else { return false }
-    guard Socket.pendingError(channel.descriptor) == 0, readiness.contains(.writable) else {
-      end(false)
-      return false
-    }
-    hasSocket = true
-    return true
   }
 
   /// Reads up to the end of the head; the rest of the answer does not matter.

@@ -7,7 +7,7 @@ import HTTPWire
 ///
 /// Deadlines: this side looks after the connection as a whole (no request, half a field block, a client that takes
 /// nothing); what a request may take is its `ClientConnection`'s to know.
-final class HTTP2ClientConnection: HTTP2Carrier {
+final class HTTP2ClientConnection: HTTP2Carrier, RosterMember {
   private enum Phase {
     /// Next: `draining`, `ending`, `closed`.
     case open

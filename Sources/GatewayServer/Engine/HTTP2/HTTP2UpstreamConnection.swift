@@ -3,7 +3,7 @@ import HTTPWire
 import ReverseProxy
 
 /// A connection to an upstream server that speaks HTTP/2. To the engine each of its streams is a connection of HTTP/1.1.
-final class HTTP2UpstreamConnection: HTTP2Carrier {
+final class HTTP2UpstreamConnection: HTTP2Carrier, RosterMember {
   private enum Phase {
     /// Until the socket stands, with TLS where the origin has it. Next: `open`, `closed`.
     case connecting
@@ -18,7 +18,6 @@ final class HTTP2UpstreamConnection: HTTP2Carrier {
   private let pool: HTTP2UpstreamPool
   var position = 0
   private var phase: Phase
-  private var hasSocket: Bool
   private var head: HTTP2ResponseHead
   private var trailers = HTTP2TrailerSection()
   /// Streams whose requests have not been written yet.
@@ -37,7 +36,6 @@ final class HTTP2UpstreamConnection: HTTP2Carrier {
   ) throws(SystemCallError) {
     self.server = server
     self.pool = pool
-    hasSocket = isConnected
     let stands = isConnected && (tls == nil || isSecured)
     phase = stands ? .open : .connecting
     head = HTTP2ResponseHead(fieldBytesMax: engine.limits.request.responseFieldBytesMax)
@@ -101,7 +99,7 @@ final class HTTP2UpstreamConnection: HTTP2Carrier {
 
   override func ready(_ readiness: Readiness, token: UInt32) {
     if phase == .connecting {
-      guard hasSocket || finishConnecting(readiness), secure() else { return }
+      guard finishConnecting(readiness) else { return }
       phase = .open
       deadline = load == 0 ? engine.deadline(after: engine.waits.idleUpstream) : .max
       for stream in waiting { stream.note(.writable) }
@@ -110,22 +108,15 @@ final class HTTP2UpstreamConnection: HTTP2Carrier {
   }
 
   private func finishConnecting(_ readiness: Readiness) -> Bool {
-    guard !readiness.isDisjoint(with: [.writable, .hangUp, .error]) else { return false }
-    guard Socket.pendingError(channel.descriptor) == 0, readiness.contains(.writable) else {
-      fail(.connectionRefused)
-      return false
-    }
-    hasSocket = true
-    return true
-  }
-
-  private func secure() -> Bool {
-    switch channel.handshake() {
+    switch channel.finishConnecting(readiness) {
     case .done:
       guard let tls = channel.tls, tls.applicationProtocol != .http2 else { return true }
       fail(pool.otherProtocolWasChosen())
       return false
     case .pending: return false
+    case .refused:
+      fail(.connectionRefused)
+      return false
     case .failed(let failure):
       server.report(failure, to: engine)
       fail(failure.asGatewayError)
