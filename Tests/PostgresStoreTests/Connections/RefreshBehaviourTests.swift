@@ -10,6 +10,22 @@ import Testing
 
 @Suite("Refreshing on one PostgreSQL", .timeLimit(.minutes(1)))
 struct RefreshBehaviourTests {
+  /// For every kind of rotation: one instance is killed while it holds the lease, and forty callers ask the others.
+  private func afterDeath(
+    _ moment: DyingTransport.Moment, of count: Int,
+    _ body: @escaping @Sendable (_ fleet: Fleet, _ name: String, _ answers: [Result<String, BrokerFailure>: Int]) async throws -> Void
+  ) async throws {
+    try await withInstances(count) { instances in
+      for rotation in ProviderAuthorization.Rotation.allCases {
+        let fleet = Fleet(instances, rotation: rotation)
+        let name = "alice-\(rotation)"
+        try await fleet.connect(name)
+        try await fleet.die(moment, name)
+        try await body(fleet, name, await fleet.ask(40, of: name))
+      }
+    }
+  }
+
   @Test("200 parallel callers with an expired token: one refresh, and all get the new token", arguments: [1, 4])
   func oneRefresh(_ count: Int) async throws {
     try await withInstances(count) { instances in
@@ -22,17 +38,11 @@ struct RefreshBehaviourTests {
 
   @Test("kill -9 before the provider was called: the next instance refreshes, whatever the rotation", arguments: [1, 4])
   func killedBefore(_ count: Int) async throws {
-    try await withInstances(count) { instances in
-      for rotation in ProviderAuthorization.Rotation.allCases {
-        let fleet = Fleet(instances, rotation: rotation)
-        let name = "alice-\(rotation)"
-        try await fleet.connect(name)
-        try await fleet.die(.beforeTheCall, name)
-        let answers = await fleet.ask(40, of: name)
-        #expect(answers.count == 1 && answers.keys.allSatisfy { (try? $0.get()) != nil }, "\(rotation): \(answers)")
-        #expect(fleet.provider.callCount == 1)
-        #expect(try await fleet.state(name) == .active)
-      }
+    try await afterDeath(.beforeTheCall, of: count) { fleet, name, answers in
+      #expect(answers.count == 1 && answers.keys.allSatisfy { (try? $0.get()) != nil }, "\(fleet.rotation): \(answers)")
+      #expect(fleet.provider.callCount == 1)
+      let state = try await fleet.state(name)
+      #expect(state == .active)
     }
   }
 
@@ -40,21 +50,14 @@ struct RefreshBehaviourTests {
     "kill -9 after the provider answered and before commit: nothing is lost where a second use is allowed; where it is not, rotation_in_doubt after one more call, and no other",
     arguments: [1, 4])
   func killedBetween(_ count: Int) async throws {
-    try await withInstances(count) { instances in
-      for rotation in ProviderAuthorization.Rotation.allCases {
-        let fleet = Fleet(instances, rotation: rotation)
-        let name = "alice-\(rotation)"
-        try await fleet.connect(name)
-        try await fleet.die(.afterTheAnswer, name)
-        let answers = await fleet.ask(40, of: name)
-        if rotation == .none || rotation == .grace {
-          #expect(answers.count == 1 && answers.keys.allSatisfy { (try? $0.get()) != nil }, "\(rotation): \(answers)")
-        } else {
-          #expect(answers == [.failure(.needsReauthentication(.rotationInDoubt)): 40], "\(rotation)")
-          #expect(await fleet.ask(40, of: name) == answers)
-        }
-        #expect(fleet.provider.callCount == 2)
+    try await afterDeath(.afterTheAnswer, of: count) { fleet, name, answers in
+      if fleet.rotation == .none || fleet.rotation == .grace {
+        #expect(answers.count == 1 && answers.keys.allSatisfy { (try? $0.get()) != nil }, "\(fleet.rotation): \(answers)")
+      } else {
+        #expect(answers == [.failure(.needsReauthentication(.rotationInDoubt)): 40], "\(fleet.rotation)")
+        #expect(await fleet.ask(40, of: name) == answers)
       }
+      #expect(fleet.provider.callCount == 2)
     }
   }
 
