@@ -18,6 +18,8 @@ enum FieldRole {
   case traceParent
   /// `WWW-Authenticate` of a response: carried, but under another name when the challenge was not for the client.
   case challenge
+  /// `Date` of a response: carried, but whoever forwards adds one where it is missing. Source: RFC 9110 §6.6.1.
+  case date
 
   /// - Parameters:
   ///   - name: a token within `bytes`.
@@ -41,6 +43,7 @@ enum FieldRole {
     switch (count, first) {
     case (2, UInt8(ascii: "t")): if isName("te") { return (.dropped, 2) }
     case (3, UInt8(ascii: "v")): if isRequest, isName("via") { return (.via, 3) }
+    case (4, UInt8(ascii: "d")): if !isRequest, isName("date") { return (.date, 4) }
     case (4, UInt8(ascii: "h")): if isRequest, isName("host") { return (.host, 4) }
     // CGI makes `HTTP_PROXY` of it, which many programs take for their own proxy. Source: CVE-2016-5385.
     case (5, UInt8(ascii: "p")): if isRequest, isName("proxy") { return (.dropped, 5) }

@@ -20,6 +20,8 @@ public struct FieldSection: ~Copyable, Sendable {
   public internal(set) var hasCookies = false
   /// A `WWW-Authenticate` line is there.
   public internal(set) var hasChallenges = false
+  /// A `Date` line is there, and forwarded.
+  public internal(set) var hasDate = false
   /// A `Via` line is there.
   public internal(set) var hasVia = false
   /// Field value of `traceparent`; empty when there were several, which nobody can continue.
@@ -45,6 +47,7 @@ public struct FieldSection: ~Copyable, Sendable {
     asksToUpgrade = false
     hasCookies = false
     hasChallenges = false
+    hasDate = false
     hasVia = false
     traceParent = nil
     hasNominations = false
@@ -62,6 +65,7 @@ public struct FieldSection: ~Copyable, Sendable {
     case .dropped: try cuts.append(whole)
     case .cookie: hasCookies = true
     case .challenge: hasChallenges = true
+    case .date: hasDate = true
     case .via: hasVia = true
     case .traceParent:
       traceParent = traceParent == nil ? line.value : .empty
@@ -113,7 +117,7 @@ public struct FieldSection: ~Copyable, Sendable {
         // Removing such a field for someone else would change what the message is, or whom it is for.
         switch FieldRole(bytes, option, isRequest: isRequest) {
         case .host, .authorization, .contentLength, .transferEncoding, .expect: throw .badConnection
-        case .carried, .dropped, .connection, .cookie, .via, .traceParent, .challenge: hasNominations = true
+        case .carried, .dropped, .connection, .cookie, .via, .traceParent, .challenge, .date: hasNominations = true
         }
       }
     }
@@ -143,9 +147,11 @@ public struct FieldSection: ~Copyable, Sendable {
       switch role {
       case .dropped, .connection, .host, .authorization, .traceParent: try cuts.append(line.whole)
       case .contentLength, .transferEncoding, .expect: break
-      case .carried, .cookie, .via, .challenge:
+      case .carried, .cookie, .via, .challenge, .date:
         let isNominated = (0..<count).contains { bytes.equalIgnoringCase(nominated[$0], line.name) }
-        if isNominated { try cuts.append(line.whole) }
+        guard isNominated else { continue }
+        try cuts.append(line.whole)
+        if role == .date { hasDate = false }
       }
     }
   }

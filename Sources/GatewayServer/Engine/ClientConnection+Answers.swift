@@ -148,7 +148,7 @@ extension ClientConnection {
     if !exchange.additions.isEmpty { exchange.additions.add(to: &response) }
     engine.outgoing.clearKeepingMemory()
     ResponseWriter.append(
-      response, to: &engine.outgoing, date: engine.date.bytes, isHead: exchange.method == .head,
+      response, to: &engine.outgoing, date: engine.date, isHead: exchange.method == .head,
       persistence: exchange.persistence)
     exchange.noteOwnResponse(status: response.status, bytes: engine.outgoing.count)
     guard send(engine.outgoing.readable) else { return abandon() }

@@ -282,6 +282,8 @@ final class Exchange {
     if engine.isDraining { keepsAlive = false }
     outgoing.clearKeepingMemory()
     append(head, bytes, to: &outgoing)
+    // Source: RFC 9110 §6.6.1: whoever forwards a response without a date says when it came.
+    if !head.fields.hasDate { outgoing.append(dateLine: engine.date) }
     if !additions.isEmpty { additions.append(to: &outgoing) }
     switch persistence {
     case .keepAlive: break

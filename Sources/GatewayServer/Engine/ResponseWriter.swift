@@ -12,16 +12,15 @@ enum ResponseWriter {
   }
 
   static func append(
-    _ response: HTTPResponse, to queue: inout ByteQueue, date: [UInt8], isHead: Bool, persistence: Persistence
+    _ response: HTTPResponse, to queue: inout ByteQueue, date: DateField, isHead: Bool, persistence: Persistence
   ) {
     queue.reserve(512 + response.body.count)
     queue.append("HTTP/1.1 ")
     queue.append(decimal: response.status)
     queue.append(" ")
     queue.append(reason(response.status))
-    queue.append("\r\nDate: ")
-    queue.append(date)
     queue.append("\r\n")
+    queue.append(dateLine: date)
     for (name, value) in response.fields.entries {
       queue.append(name)
       queue.append(": ")
@@ -85,6 +84,12 @@ enum ResponseWriter {
 }
 
 extension ByteQueue {
+  mutating func append(dateLine date: DateField) {
+    append("Date: ")
+    append(date.bytes)
+    append("\r\n")
+  }
+
   mutating func append(decimal number: Int) {
     precondition(number >= 0, "sizes and statuses are not negative")
     var digits: InlineArray<20, UInt8> = .init(repeating: 0)

@@ -29,7 +29,7 @@ import Testing
       answering: Array("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-3/9\r\nETag: \"v1\"\r\nContent-Length: 2\r\n\r\ncd".utf8))
     #expect(sent.hasPrefix("GET /file HTTP/1.1\r\n\(fields)Host: "))
     #expect(
-      String(decoding: answer, as: UTF8.self)
+      String(decoding: answer, as: UTF8.self).undated
         == "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-3/9\r\nETag: \"v1\"\r\nContent-Length: 2\r\nConnection: close\r\n\r\ncd")
   }
 
@@ -39,12 +39,12 @@ import Testing
     let head = "HTTP/1.1 206 Partial Content\r\nContent-Type: multipart/byteranges; boundary=x\r\nContent-Length: \(body.utf8.count)\r\n"
     let (answer, _) = try pass(
       "GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=0-0,2-2\r\nConnection: close\r\n\r\n", answering: Array("\(head)\r\n\(body)".utf8))
-    #expect(String(decoding: answer, as: UTF8.self) == "\(head)Connection: close\r\n\r\n\(body)")
+    #expect(String(decoding: answer, as: UTF8.self).undated == "\(head)Connection: close\r\n\r\n\(body)")
   }
 
   @Test("RFC 9110 §8.4: coded content is neither decoded nor coded, whatever the client accepts")
   func contentCoding() throws {
-    let head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip, br\r\nContent-Length: 512\r\n"
+    let head = "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Encoding: gzip, br\r\nContent-Length: 512\r\n"
     let body = (0..<512).map { UInt8(truncatingIfNeeded: $0 &* 37) }
     let (answer, sent) = try pass(
       "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: br;q=0.5, zstd\r\nConnection: close\r\n\r\n",
@@ -60,7 +60,7 @@ import Testing
     let (answer, _) = try pass(
       "GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE, close\r\n\r\n",
       answering: Array("HTTP/1.1 200 OK\r\n\(chunked)\r\n\(body)".utf8))
-    #expect(String(decoding: answer, as: UTF8.self) == "HTTP/1.1 200 OK\r\n\(chunked)Connection: close\r\n\r\n\(body)")
+    #expect(String(decoding: answer, as: UTF8.self).undated == "HTTP/1.1 200 OK\r\n\(chunked)Connection: close\r\n\r\n\(body)")
   }
 
   @Test("RFC 9110 §6.5: trailers pass behind the body that announces them, towards the upstream")
@@ -79,7 +79,7 @@ import Testing
       "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
       answering: Array("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno".utf8))
     // The body may still come, and could be taken for a request: the connection ends.
-    #expect(String(decoding: answer, as: UTF8.self) == "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+    #expect(String(decoding: answer, as: UTF8.self).undated == "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
     #expect(sent.hasSuffix("\r\n\r\n"))
   }
 
@@ -94,7 +94,7 @@ import Testing
     let gateway = try Gateway.open(upstream.address)
     let client = try gateway.connect()
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf")
-    #expect(client.readAll() == "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    #expect(client.readAll().undated == "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     #expect(try gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").hasPrefix("HTTP/1.1 200 "))
     #expect(upstream.connectionCount == 2)
   }

@@ -28,7 +28,7 @@ private let call: [(String, String)] = [
     client.write(.data(stream, "\0\0\0\0\u{3}abc", endsStream: true))
     let response = client.response(stream)
     #expect(response?.status == "200")
-    #expect(response?.fields == ["content-type: application/grpc+proto", "x-te: te: trailers"])
+    #expect(response?.undated == ["content-type: application/grpc+proto", "x-te: te: trailers"])
     #expect(response?.body == "\0\0\0\0\u{3}abc")
     #expect(response?.trailers == ["grpc-status: 5", "grpc-message: not%20here"])
   }

@@ -24,13 +24,13 @@ import Testing
     let expected: [UInt8]
     switch entry.outcome {
     case .forwardedAndKept, .forwarded:
-      let received = client.read(entry.expected.count)
-      #expect(received.map(latin1) == latin1(entry.expected), "\(entry.text)")
+      let received = client.read(entry.expected.count + entry.addedByteCount)
+      #expect(received.map { latin1($0).undated } == latin1(entry.expected).undated, "\(entry.text)")
     case .forwardedLast:
       // The client is told that its connection ends with the body.
       let end = entry.expected.firstRange(of: Array("\r\n\r\n".utf8))!.lowerBound
       expected = entry.expected[..<end] + Array("\r\nConnection: close".utf8) + entry.expected[end...]
-      #expect(client.readAll() == String(decoding: expected, as: UTF8.self), "\(entry.text)")
+      #expect(client.readAll().undated == String(decoding: expected, as: UTF8.self), "\(entry.text)")
     case .truncated: #expect(client.endsWithReset(), "\(entry.text)")
     case .refused(let status):
       var head = client.readHead()
@@ -45,6 +45,16 @@ import Testing
     #expect(other.readAll().hasSuffix("\r\n\r\nnext"), "\(entry.text)")
     let (ofCase, ofNext) = upstream.connections
     #expect((ofCase == ofNext) == (entry.outcome == .forwardedAndKept), "\(entry.text)")
+  }
+}
+
+extension HygieneCase {
+  /// Of the `Date` that the gateway adds where the final response has none.
+  fileprivate var addedByteCount: Int {
+    let heads = latin1(expected).split(separator: "\r\n\r\n")
+    let final = heads.first { !$0.hasPrefix("HTTP/1.1 1") } ?? ""
+    let hasDate = final.split(separator: "\r\n").contains { $0.lowercased().hasPrefix("date:") }
+    return hasDate ? 0 : "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n".utf8.count
   }
 }
 

@@ -56,5 +56,8 @@ extension TestConnection {
 }
 
 extension StringProtocol {
+  /// Without the `Date` that the gateway adds where an upstream sent none.
+  var undated: String { String(self).replacing(/Date: [A-Za-z0-9 ,:]+ GMT\r\n/, with: "", maxReplacements: 1) }
+
   var trimmed: String { String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()) }
 }

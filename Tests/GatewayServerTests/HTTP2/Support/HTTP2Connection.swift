@@ -17,6 +17,9 @@ final class HTTP2Connection {
     /// Of RST_STREAM.
     var error: UInt32?
     fileprivate var isHeadRead = false
+
+    /// `fields` without the `Date` that the gateway adds where an upstream sent none.
+    var undated: [String] { fields.filter { !$0.hasPrefix("date: ") } }
   }
 
   private let connection: any TestConnection
