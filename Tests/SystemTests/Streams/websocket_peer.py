@@ -1,7 +1,7 @@
 """Both ends of streams, played by another implementation (PyPI websockets).
 
 serve: prints {"websocket": PORT, "events": PORT}, serves until its input ends.
-visit WEBSOCKET_URL PORT EVENTS_PATH TOKEN: opens one of each, prints "ready", then one line for each that ends.
+visit WEBSOCKET_URL PORT EVENTS_PATH FIELDS: opens one of each with these fields, an object, prints "ready", then one line for each that ends.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ def say(message):
 
 
 async def echo(socket):
-    await socket.send(json.dumps({"authorization": socket.request.headers.get("Authorization")}))
+    await socket.send(json.dumps([socket.request.headers.get(name) for name in ("Authorization", "Cookie")]))
     try:
         async for message in socket:
             await socket.send(message)
@@ -50,9 +50,9 @@ async def serve_both():
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
-async def hold_websocket(url, token, ready):
-    async with connect(url, additional_headers={"Authorization": f"Bearer {token}"}, max_size=None, proxy=None) as socket:
-        assert json.loads(await socket.recv()) == {"authorization": None}
+async def hold_websocket(url, fields, ready):
+    async with connect(url, additional_headers=fields, max_size=None, proxy=None) as socket:
+        assert json.loads(await socket.recv()) == [None, None]
         for message in ["", "text", "é" * 1000, b"\x00" * 70_000, b"\xff" * (3 << 20)]:
             await socket.send(message)
             assert await socket.recv() == message
@@ -67,10 +67,10 @@ async def hold_websocket(url, token, ready):
             say({"websocket": received.code if received else None, "at": time.time()})
 
 
-async def hold_events(port, path, token, ready):
+async def hold_events(port, path, fields, ready):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(
-        f"GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nLast-Event-ID: 41\r\n\r\n".encode())
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n{lines}Last-Event-ID: 41\r\n\r\n".encode())
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
     # The first one comes while the second is not there yet: nothing is held back.
     assert await reader.readuntil(b"\n\n\r\n") == b"8\r\nid: 42\n\n\r\n"
@@ -84,11 +84,12 @@ async def hold_events(port, path, token, ready):
     say({"events_complete": body.endswith(b"0\r\n\r\n"), "at": time.time()})
 
 
-async def visit(url, port, path, token):
+async def visit(url, port, path, fields):
+    fields = json.loads(fields)
     ready = [asyncio.get_running_loop().create_future() for _ in range(2)]
     streams = [
-        asyncio.create_task(hold_websocket(url, token, ready[0])),
-        asyncio.create_task(hold_events(int(port), path, token, ready[1]))]
+        asyncio.create_task(hold_websocket(url, fields, ready[0])),
+        asyncio.create_task(hold_events(int(port), path, fields, ready[1]))]
     await asyncio.wait([asyncio.gather(*ready), *streams], return_when=asyncio.FIRST_COMPLETED)
     if all(future.done() for future in ready):
         say("ready")
