@@ -38,7 +38,7 @@ public struct ResponseHead: ~Copyable, Sendable {
 public struct ResponseScanner: ~Copyable, Sendable {
   public private(set) var head = ResponseHead()
   private var progress = HeadProgress()
-  private let limits: WireLimits
+  public let limits: WireLimits
 
   public init(limits: WireLimits = WireLimits()) { self.limits = limits }
 

@@ -36,6 +36,8 @@ public enum GatewayError: Error, Sendable, Equatable {
   case responseIncomplete
   case responseHeadTooLarge
   case responseMalformed
+  /// The upstream does not take WebSockets over the HTTP/2 that it is spoken to in.
+  case upgradeFailed
 
   // Postern's own.
   /// The credential for the upstream could not be had; `retryable` when another try may do.
@@ -62,7 +64,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .rateLimited: 429
     case .crossSiteRequest: 403
     case .dnsError, .connectionRefused, .connectionTerminated, .tlsProtocolError, .tlsCertificateError,
-      .responseIncomplete, .responseHeadTooLarge, .responseMalformed:
+      .responseIncomplete, .responseHeadTooLarge, .responseMalformed, .upgradeFailed:
       502
     case .connectionTimeout, .responseTimeout: 504
     // Source: RFC 4918 §11.4: what the request depends on was not done.
@@ -80,6 +82,9 @@ public enum GatewayError: Error, Sendable, Equatable {
     return status == 503 ? 1 : nil
   }
 
+  /// Whether it says that the server is not well, rather than what it does not do for anybody.
+  public var speaksAgainstServer: Bool { self != .upgradeFailed }
+
   /// The `error` parameter of `Proxy-Status`; nil when the exchange with the upstream is not what failed.
   public var proxyErrorType: String? {
     switch self {
@@ -95,6 +100,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .responseIncomplete: "http_response_incomplete"
     case .responseHeadTooLarge: "http_response_header_section_size"
     case .responseMalformed: "http_protocol_error"
+    case .upgradeFailed: "http_upgrade_failed"
     case .loopDetected: "proxy_loop_detected"
     case .credentialUnavailable, .verificationUnavailable, .overloaded, .shuttingDown, .internalError:
       "proxy_internal_error"
@@ -152,6 +158,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .responseIncomplete: "The upstream's answer broke off."
     case .responseHeadTooLarge: "The head of the upstream's answer is too large."
     case .responseMalformed: "The upstream's answer is not well-formed HTTP."
+    case .upgradeFailed: "The upstream does not take WebSockets."
     case .connectionRequired: "The user has to connect an account for this: open connect_url in a browser."
     case .credentialUnavailable: "The credential for the upstream could not be obtained."
     case .verificationUnavailable: "The access token cannot be verified at the moment."

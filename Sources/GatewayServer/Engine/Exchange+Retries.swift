@@ -14,7 +14,7 @@ extension Exchange {
     // Who ends a connection while a body is on its way may have had enough of that body: whoever sends large ones must not
     // get servers ejected.
     let isWhole = isUnsent || isRequestSent
-    if isWhole, !isStale { server.fail(at: engine.loop.now) }
+    if isWhole, !isStale, error.speaksAgainstServer { server.fail(at: engine.loop.now) }
     server.end(at: engine.loop.now)
     if let cause = RetryCause(error, isUnsent: isUnsent), let next = nextServer(after: cause, at: server) {
       return sendAgain(to: next, after: server)

@@ -195,7 +195,8 @@ extension UpstreamServer {
 }
 
 extension Upstream.ApplicationProtocol {
-  fileprivate var offered: [ApplicationProtocol] {
+  /// By ALPN, the preferred one first.
+  var offered: [ApplicationProtocol] {
     switch self {
     case .http1: [.http11]
     case .http2: [.http2]

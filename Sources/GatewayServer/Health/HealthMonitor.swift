@@ -12,14 +12,18 @@ final class HealthMonitor: @unchecked Sendable {
     let key: ServerKey
     var rule: HealthCheck
     var tls: TLSClientContext?
+    var applicationProtocol: Upstream.ApplicationProtocol
     var health = ServerHealth()
     var timer: TimerToken?
     var probe: HealthProbe?
 
-    init(_ key: ServerKey, _ rule: HealthCheck, _ tls: TLSClientContext?) {
+    init(
+      _ key: ServerKey, _ rule: HealthCheck, _ tls: TLSClientContext?, speaking applicationProtocol: Upstream.ApplicationProtocol
+    ) {
       self.key = key
       self.rule = rule
       self.tls = tls
+      self.applicationProtocol = applicationProtocol
     }
   }
 
@@ -56,10 +60,12 @@ final class HealthMonitor: @unchecked Sendable {
       for server in entry.servers {
         for address in server.addresses {
           let key = ServerKey(upstream: name, origin: server.origin, address: address)
-          let subject = subjects[key] ?? Subject(key, rule, snapshot.tls[name])
+          let subject = subjects[key]
+            ?? Subject(key, rule, snapshot.tls[name], speaking: entry.upstream.applicationProtocol)
           let isChanged = subject.rule != rule
           subject.rule = rule
           subject.tls = snapshot.tls[name]
+          subject.applicationProtocol = entry.upstream.applicationProtocol
           kept[key] = subject
           if isChanged, let timer = subject.timer {
             loop.cancel(timer)
@@ -93,7 +99,8 @@ final class HealthMonitor: @unchecked Sendable {
   private func ask(_ subject: Subject) {
     subject.timer = nil
     subject.probe = HealthProbe(
-      to: subject.key, rule: subject.rule, tls: subject.tls, on: loop, pool: pool, limits: limits, scratch: scratch
+      to: subject.key, rule: subject.rule, tls: subject.tls, speaking: subject.applicationProtocol, on: loop, pool: pool, limits: limits,
+      scratch: scratch
     ) { [weak self] isGood in self?.note(subject, isGood) }
     if subject.probe == nil { note(subject, false) }
   }

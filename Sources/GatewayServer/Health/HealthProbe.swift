@@ -4,7 +4,7 @@ import ReverseProxy
 
 /// One question to one server, on a connection of its own that carries no request of a caller and no credential.
 ///
-/// Over TLS to an `https` server, verified as requests are. Ends with exactly one verdict.
+/// Over TLS to an `https` server, verified as requests are, and in the protocol of requests. Ends with exactly one verdict.
 final class HealthProbe: ReadinessHandler {
   private let loop: EventLoop
   private let rule: HealthCheck
@@ -12,6 +12,10 @@ final class HealthProbe: ReadinessHandler {
   private var channel: Channel
   private var scanner: ResponseScanner
   private var isConnecting: Bool
+  private let key: ServerKey
+  private let applicationProtocol: Upstream.ApplicationProtocol
+  /// Where the question is asked in HTTP/2.
+  private var http2: HTTP2Question?
   private var timer: TimerToken?
   private var verdict: ((_ isGood: Bool) -> Void)?
 
@@ -20,12 +24,15 @@ final class HealthProbe: ReadinessHandler {
   ///   - scratch: where receptions land; used within a turn only.
   ///   - verdict: called once, in a later turn.
   init?(
-    to key: ServerKey, rule: HealthCheck, tls: TLSClientContext?, on loop: EventLoop, pool: BufferPool, limits: WireLimits,
-    scratch: Scratch, verdict: @escaping (_ isGood: Bool) -> Void
+    to key: ServerKey, rule: HealthCheck, tls: TLSClientContext?, speaking applicationProtocol: Upstream.ApplicationProtocol,
+    on loop: EventLoop, pool: BufferPool, limits: WireLimits, scratch: Scratch, verdict: @escaping (_ isGood: Bool) -> Void
   ) {
     guard let (descriptor, isConnected) = try? Socket.connect(to: key.address) else { return nil }
     let session = key.origin.scheme == .https
-      ? try? tls?.session(on: descriptor, to: key.origin.host, resuming: TLSSessionCache()) : nil
+      ? try? tls?.session(
+        on: descriptor, to: key.origin.host, offering: applicationProtocol.offered, resuming: TLSSessionCache()) : nil
+    self.key = key
+    self.applicationProtocol = applicationProtocol
     self.loop = loop
     self.rule = rule
     self.scratch = scratch
@@ -39,9 +46,29 @@ final class HealthProbe: ReadinessHandler {
       return nil
     }
     timer = loop.schedule(after: rule.timeout) { [self] in end(false) }
+    if !isConnecting { _ = ask() }
+  }
+
+  /// Sends the question, once it is known how the server speaks.
+  ///
+  /// - Returns: false when it does not speak as it should.
+  private func ask() -> Bool {
     let request = "GET \(rule.path) HTTP/1.1\r\nHost: \(key.origin.authority)\r\nUser-Agent: \(HealthProbe.userAgent)\r\n"
-      + "Accept: */*\r\nConnection: close\r\n\r\n"
-    _ = Array(request.utf8).withUnsafeBytes { channel.send($0) }
+      + "Accept: */*\r\n"
+    let hasChosenHTTP2 = channel.tls?.applicationProtocol == .http2
+    switch applicationProtocol {
+    case .http2 where channel.tls != nil && !hasChosenHTTP2: return false
+    case .negotiated where hasChosenHTTP2, .http2:
+      http2 = HTTP2Question(request, to: key.origin.scheme, limits: scanner.limits)
+      return sendOfHTTP2()
+    case .http1, .negotiated: return Array((request + "Connection: close\r\n\r\n").utf8).withUnsafeBytes { channel.send($0) }
+    }
+  }
+
+  /// - Returns: false when the connection is broken.
+  private func sendOfHTTP2() -> Bool {
+    while let bytes = http2?.session.nextOutput() { guard channel.send(bytes) else { return false } }
+    return true
   }
 
   /// By which servers tell health checks from requests in their logs.
@@ -60,6 +87,8 @@ final class HealthProbe: ReadinessHandler {
       case .pending: return
       case .refused, .failed: return end(false)
       }
+      _ = channel.note(readiness)
+      guard ask() else { return end(false) }
     }
     _ = channel.note(readiness)
     if !readiness.isDisjoint(with: [.hangUp, .error]) { channel.isReadable = true }
@@ -81,6 +110,7 @@ final class HealthProbe: ReadinessHandler {
   }
 
   private func scan() {
+    if let http2 { return take(from: http2) }
     do throws(WireError) {
       while try scanner.scan(channel.inbound.readable.octets.span, answering: .get) {
         guard scanner.head.isInterim else { return end(rule.isGood(scanner.head.status)) }
@@ -89,6 +119,21 @@ final class HealthProbe: ReadinessHandler {
       }
     } catch {
       end(false)
+    }
+  }
+
+  private func take(from http2: HTTP2Question) {
+    let isSound = http2.session.receive(channel.inbound.readable)
+    channel.inbound.clear()
+    guard isSound, sendOfHTTP2() else { return end(false) }
+    switch http2.answer {
+    case .none: break
+    case .status(let status):
+      // Source: RFC 9113 §6.8: said before the connection is closed.
+      http2.session.end(.noError)
+      _ = sendOfHTTP2()
+      end(rule.isGood(status))
+    case .failed: end(false)
     }
   }
 

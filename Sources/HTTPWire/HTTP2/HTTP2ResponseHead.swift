@@ -6,6 +6,7 @@ public struct HTTP2ResponseHead: Sendable {
   private var contentLength: UInt64?
   private var hasRegular = false
   private var listBytes = 0
+  private var webSocketAccept: [UInt8]?
 
   /// The whole HTTP/1.1 head, once `finish` has written it.
   public private(set) var bytes: [UInt8] = []
@@ -15,7 +16,11 @@ public struct HTTP2ResponseHead: Sendable {
   public init(fieldBytesMax: Int) { self.fieldBytesMax = fieldBytesMax }
 
   /// Makes ready for the next response.
-  public mutating func reset() {
+  ///
+  /// - Parameter webSocketAccept: where the request was an extended CONNECT to a WebSocket, what the 101 that stands for a
+  ///   2xx has to prove to the client of HTTP/1.1. Source: RFC 8441 §5; RFC 6455 §4.2.2.
+  public mutating func reset(webSocketAccept: [UInt8]? = nil) {
+    self.webSocketAccept = webSocketAccept
     status.removeAll(keepingCapacity: true)
     lines.removeAll(keepingCapacity: true)
     contentLength = nil
@@ -42,12 +47,22 @@ public struct HTTP2ResponseHead: Sendable {
       guard contentLength == nil, let length = value.contentLength(ByteRange(0, value.count)) else { throw .protocolError }
       contentLength = length
     }
+    if opensTunnel, name.equalsIgnoringCase("content-length", range) || name.equalsIgnoringCase("sec-websocket-accept", range) {
+      // Source: RFC 9110 §9.3.6: no content, whatever is declared; RFC 8441 §5: no proof either.
+      return
+    }
     guard lines.count <= fieldBytesMax else { return }
     HTTP2FieldRules.append(name, value, to: &lines)
   }
 
   /// `1xx`: the response is still to come.
   public var isInterim: Bool { status.first == UInt8(ascii: "1") }
+
+  /// Whether the stream is a WebSocket from here on: any 2xx says so. Source: RFC 8441 §5; RFC 9110 §9.3.6.
+  public var opensTunnel: Bool { webSocketAccept != nil && status.first == UInt8(ascii: "2") }
+
+  /// Of a head that is finished.
+  public var statusCode: Int { status.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) } }
 
   /// Writes the head into `bytes`.
   ///
@@ -58,6 +73,7 @@ public struct HTTP2ResponseHead: Sendable {
     guard status.count == 3, status.allSatisfy(ByteClass.isDigit) else { throw .protocolError }
     // Source: RFC 9113 §8.6: there is no switch of protocols; §8.1: an interim response ends nothing.
     guard !status.elementsEqual("101".utf8), !(isInterim && endsStream) else { throw .protocolError }
+    if opensTunnel, let webSocketAccept { return switchProtocols(webSocketAccept) }
     let isBodiless = answersHead || isInterim || status.elementsEqual("204".utf8) || status.elementsEqual("304".utf8)
     let framing: HTTP2Framing
     if isBodiless {
@@ -78,5 +94,16 @@ public struct HTTP2ResponseHead: Sendable {
     if framing == .chunked { bytes.append(contentsOf: "transfer-encoding: chunked\r\n".utf8) }
     bytes.append(contentsOf: "\r\n".utf8)
     return framing
+  }
+
+  private mutating func switchProtocols(_ accept: [UInt8]) -> HTTP2Framing {
+    bytes.removeAll(keepingCapacity: true)
+    bytes.append(contentsOf: "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n".utf8)
+    bytes.append(contentsOf: "sec-websocket-accept: ".utf8)
+    bytes.append(contentsOf: accept)
+    bytes.append(contentsOf: "\r\n".utf8)
+    bytes.append(contentsOf: lines)
+    bytes.append(contentsOf: "\r\n".utf8)
+    return .tunnel
   }
 }

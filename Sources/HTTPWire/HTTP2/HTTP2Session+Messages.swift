@@ -31,10 +31,13 @@ extension HTTP2Session {
 
   /// Sends a request head.
   ///
-  /// - Parameter hasContent: content follows, for which the owner is asked.
+  /// - Parameters:
+  ///   - hasContent: content follows, for which the owner is asked.
+  ///   - opensTunnel: it is the opening handshake of a WebSocket, which HTTP/2 calls an extended CONNECT; its key has no
+  ///     meaning there. Source: RFC 8441 §4, §5.
   /// - Returns: the stream; nil when the connection takes no more.
   public func submit(
-    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, scheme: StaticString, hasContent: Bool
+    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, scheme: StaticString, hasContent: Bool, opensTunnel: Bool = false
   ) -> Int32? {
     let lines = head.fieldLines
     let method = head.method.range
@@ -42,11 +45,12 @@ extension HTTP2Session {
     let target = Int(head.path.start)..<Int(head.query?.end ?? head.path.end)
     let stream = bytes.withUnsafeBufferPointer { base in
       fields.removeAll(keepingCapacity: true)
-      fields.append(field(":method", base, method))
+      fields.append(opensTunnel ? field(":method", "CONNECT") : field(":method", base, method))
+      if opensTunnel { fields.append(field(":protocol", "websocket")) }
       fields.append(field(":scheme", scheme))
       fields.append(field(":authority", base, authority))
       fields.append(field(":path", base, target))
-      append(base, lines, leavingOut: "host")
+      append(base, lines, leavingOut: "host", opensTunnel ? "sec-websocket-key" : nil)
       guard hasContent else { return nghttp2_submit_request(handle, nil, fields, fields.count, nil, nil) }
       var source = HTTP2Session.contentSource
       return nghttp2_submit_request(handle, nil, fields, fields.count, &source, nil)
@@ -64,12 +68,15 @@ extension HTTP2Session {
   }
 
   /// Field lines that were read before, without those that belong to an HTTP/1.1 connection. Source: RFC 9113 §8.2.2.
-  private func append(_ base: UnsafeBufferPointer<UInt8>, _ lines: Range<Int>, leavingOut name: StaticString?) {
+  private func append(
+    _ base: UnsafeBufferPointer<UInt8>, _ lines: Range<Int>, leavingOut name: StaticString?, _ other: StaticString? = nil
+  ) {
     let bytes = base.span
     var walk = FieldLines(lines)
     while let line = walk.next(bytes) {
       guard !HTTP2FieldRules.isConnectionSpecific(bytes.extracting(line.name.range)) else { continue }
       if let name, bytes.equalsIgnoringCase(name, line.name) { continue }
+      if let other, bytes.equalsIgnoringCase(other, line.name) { continue }
       fields.append(nghttp2_nv(
         name: pointer(base, line.name.range), value: pointer(base, line.value.range), namelen: line.name.count,
         valuelen: line.value.count, flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))

@@ -161,6 +161,11 @@ public final class HTTP2Session {
     Int(nghttp2_session_get_remote_settings(handle, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
   }
 
+  /// Whether the peer has said that it takes WebSockets. Source: RFC 8441 §3.
+  public var peerTakesTunnels: Bool {
+    nghttp2_session_get_remote_settings(handle, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1
+  }
+
   /// There is content again for a stream that had none.
   public func resume(_ stream: Int32) { nghttp2_session_resume_data(handle, stream) }
 

@@ -100,6 +100,54 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     #expect((asked.withLock { $0 } > 0) == isKnown)
   }
 
+  @Test("an upstream of HTTP/2 is asked in HTTP/2, in clear text and over TLS, and an interim answer is none", arguments: [true, false])
+  func http2(isSecure: Bool) throws {
+    let isIll = Atomic(true)
+    let asked = Mutex<[String]>([])
+    let answer: @Sendable (HTTP2Connection) -> Void = { connection in
+      connection.write(.settings())
+      guard let (stream, request) = connection.nextRequest() else { return }
+      asked.withLock { $0.append((request.pseudo + request.fields).joined(separator: "; ")) }
+      connection.write(.headers(stream, [(":status", "103")], endsStream: false))
+      connection.respond(stream, isIll.load(ordering: .relaxed) ? "500" : "200")
+      connection.readAll()
+    }
+    let upstream = isSecure
+      ? try ScriptedUpstream(certificate: TestCertificates.shared.server) { secure, _ in
+        guard secure.read(24) == HTTP2Frame.preface else { return }
+        answer(HTTP2Connection(secure, opensWith: nil))
+      }
+      : try ScriptedUpstream { raw, _ in
+        guard raw.read(24) == HTTP2Frame.preface else { return }
+        answer(HTTP2Connection(raw, opensWith: nil))
+      }
+    defer { upstream.stop() }
+    let origin = try Origin(isSecure ? "https://localhost:\(upstream.address.port)" : "http://\(upstream.address)")
+    var value = Upstream(name: "up", servers: [origin])
+    value.health = Self.often("/healthz?deep=1")
+    value.applicationProtocol = .http2
+    let verdicts = try Verdicts(GatewaySnapshot(
+      routes: try RouteTable([]), upstreams: [value], addresses: [origin: [upstream.address]],
+      tls: ["up": try TLSClientContext(authorities: TestCertificates.shared.authority.certificate)]))
+    waitUntil { verdicts.list == [false] }
+    isIll.store(false, ordering: .relaxed)
+    waitUntil { verdicts.list == [false, true] }
+    #expect(asked.withLock { $0.first } == ":method: GET; :scheme: \(isSecure ? "https" : "http"); :authority: \(origin.authority); "
+      + ":path: /healthz?deep=1; user-agent: postern-health; accept: */*")
+  }
+
+  @Test("a server that does not speak the HTTP/2 of its upstream is not well, whatever it says in HTTP/1.1")
+  func notHTTP2() throws {
+    let upstream = try ScriptedUpstream(answering: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    defer { upstream.stop() }
+    let verdicts = try Verdicts(try Gateway.balanced([upstream.address]) { upstream in
+      upstream.health = Self.often()
+      upstream.health?.timeout = .milliseconds(200)
+      upstream.applicationProtocol = .http2
+    })
+    waitUntil { verdicts.list == [false] }
+  }
+
   @Test("a server that is not well gets no requests on any loop until it is, and is asked once for all loops")
   func flips() async throws {
     let isWell = Atomic(true)

@@ -73,6 +73,9 @@ class HTTP2Stream: CarriedStream {
 
   // MARK: To the peer
 
+  /// Whether the head has to wait for a word of the peer, who is told `writable` when it has come.
+  var awaitsPeer: Bool { false }
+
   func transmit(_ bytes: UnsafeRawBufferPointer) -> Int? {
     guard !isGone else { return nil }
     let octets = bytes.octets.span
@@ -86,7 +89,7 @@ class HTTP2Stream: CarriedStream {
         used += taken
       }
       // Heads and trailers are written as a whole: half of one will never go on.
-      guard used == octets.count || output.count > 0 else { throw .badTrailers }
+      guard used == octets.count || output.count > 0 || awaitsPeer else { throw .badTrailers }
     } catch {
       carrier.reset(self, .internalError)
       return nil

@@ -24,6 +24,8 @@ final class HTTP2UpstreamConnection: HTTP2Carrier, RosterMember {
   private var waiting: [HTTP2UpstreamStream] = []
   /// Streams so far.
   private(set) var streamCount = 0
+  /// Whether the server has said how it wants the connection to be used. Source: RFC 9113 §3.4.
+  private(set) var hasSettings = false
   /// To stand, or for the next stream.
   private(set) var deadline: Int64
 
@@ -77,7 +79,10 @@ final class HTTP2UpstreamConnection: HTTP2Carrier, RosterMember {
   /// - Returns: false when the connection takes no more.
   func begin(_ stream: HTTP2UpstreamStream, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, hasContent: Bool) -> Bool {
     guard phase == .open else { return false }
-    guard let id = session.submit(head, bytes, scheme: server.origin.scheme.wireName, hasContent: hasContent) else { return false }
+    guard
+      let id = session.submit(
+        head, bytes, scheme: server.origin.scheme.wireName, hasContent: hasContent, opensTunnel: stream.tunnel != nil)
+    else { return false }
     stream.id = id
     streams[id] = stream
     waiting.removeAll { $0 === stream }
@@ -142,7 +147,7 @@ final class HTTP2UpstreamConnection: HTTP2Carrier, RosterMember {
   // MARK: What the session tells
 
   override func fieldsBegan(on stream: Int32) {
-    head.reset()
+    head.reset(webSocketAccept: (streams[stream] as? HTTP2UpstreamStream)?.tunnel?.accept)
     trailers.reset()
   }
 
@@ -165,6 +170,12 @@ final class HTTP2UpstreamConnection: HTTP2Carrier, RosterMember {
   override func streamClosed(_ stream: Int32, _ error: HTTP2ErrorCode) {
     streams.removeValue(forKey: stream)?.wentAway(error)
     noteIdle()
+  }
+
+  override func settingsCame() {
+    guard !hasSettings else { return }
+    hasSettings = true
+    for stream in waiting { stream.settingsCame() }
   }
 
   override func goAwayCame() {
@@ -193,7 +204,7 @@ final class HTTP2UpstreamConnection: HTTP2Carrier, RosterMember {
 
 extension Origin.Scheme {
   /// As `:scheme` has it. Source: RFC 9113 §8.3.1.
-  fileprivate var wireName: StaticString {
+  var wireName: StaticString {
     switch self {
     case .http: "http"
     case .https: "https"

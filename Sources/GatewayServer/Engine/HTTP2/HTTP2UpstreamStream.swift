@@ -8,7 +8,11 @@ final class HTTP2UpstreamStream: HTTP2Stream {
   /// Who reads and writes here; nil once it has closed.
   private var upstream: UpstreamConnection?
   private var scanner: RequestScanner
+  private var hasScanned = false
   private(set) var answersHead = false
+  /// What the request asks for, if that is a WebSocket.
+  private(set) var tunnel: Tunnel?
+  private var isRefused = false
   /// Why no more comes, once the stream is gone without a whole response.
   private var failure: GatewayError?
   /// Whether the server says that it has not looked at the request. Source: RFC 9113 §8.7.
@@ -42,12 +46,31 @@ final class HTTP2UpstreamStream: HTTP2Stream {
   // MARK: To the server
 
   override func takeHead(_ bytes: Span<UInt8>) throws(WireError) -> Int {
-    guard try scanner.scan(bytes) else { return 0 }
-    answersHead = scanner.head.methodKind == .head
-    output.begin(scanner.head.framing)
+    if !hasScanned {
+      guard try scanner.scan(bytes) else { return 0 }
+      hasScanned = true
+      answersHead = scanner.head.methodKind == .head
+      tunnel = Tunnel(scanner.head, bytes)
+    }
+    if tunnel != nil, !mayOpenTunnel() { return 0 }
+    output.begin(tunnel == nil ? scanner.head.framing : .untilClose)
     guard connection.begin(self, scanner.head, bytes, hasContent: !output.isComplete) else { throw .badRequestLine }
     return scanner.head.byteCount
   }
+
+  /// Only to a server that takes it, which its settings say. Source: RFC 8441 §3.
+  private func mayOpenTunnel() -> Bool {
+    guard connection.hasSettings else { return false }
+    if connection.session.peerTakesTunnels { return true }
+    isRefused = true
+    fail(.upgradeFailed)
+    return false
+  }
+
+  override var awaitsPeer: Bool { tunnel != nil && (isRefused || !connection.hasSettings) }
+
+  /// What the connection may be used for is known.
+  func settingsCame() { note(.writable) }
 
   override func transmit(_ bytes: UnsafeRawBufferPointer) -> Int? {
     // An answer that is complete came before the request was: it counts, and the rest is nobody's.

@@ -31,9 +31,9 @@ extension Gateway {
   /// One route `/**` to an upstream that is spoken to in HTTP/2.
   static func http2(
     _ addresses: SocketAddress..., access: AccessPolicy = .anonymous, limits: EngineLimits = EngineLimits(),
-    timeouts: Upstream.Timeouts = .init()
+    timeouts: Upstream.Timeouts = .init(), streams: StreamRules = StreamRules()
   ) throws -> Gateway {
-    let gateway = try Gateway([.everything(access: access)], upstreams: ["up": addresses], limits: limits)
+    let gateway = try Gateway([.everything(access: access, streams: streams)], upstreams: ["up": addresses], limits: limits)
     var resolved: [Origin: [SocketAddress]] = [:]
     let origins = try addresses.map { address in
       let origin = try Origin("http://\(address)")
@@ -43,7 +43,7 @@ extension Gateway {
     var upstream = Upstream(name: "up", servers: origins, timeouts: timeouts)
     upstream.applicationProtocol = .http2
     let snapshot = GatewaySnapshot(
-      routes: try RouteTable([.everything(access: access)]), upstreams: [upstream], addresses: resolved)
+      routes: try RouteTable([.everything(access: access, streams: streams)]), upstreams: [upstream], addresses: resolved)
     gateway.onEngine { $0.apply(snapshot) }
     return gateway
   }
