@@ -214,7 +214,7 @@ public final class InMemoryConnectFlowStore: ConnectFlowStore {
         now < flow.expiresAt
       else { return nil }
       flows[stateDigest] = nil
-      return flow.sealedVerifier
+      return flow.sealedSecrets
     }
   }
 }

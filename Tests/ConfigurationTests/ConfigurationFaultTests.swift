@@ -146,7 +146,7 @@ struct ConfigurationFaultTests {
      "31:15: upstreams.api.servers[0]: The URL must end after host and port, without path, query or fragment."),
     ("servers: [\"http://127.0.0.1:8081\"]", "servers: []", "31:5: upstreams.api: servers must have one at least"),
     ("token_endpoint: https://vault", "token_endpoint: http://vault",
-     "25:21: providers.vault: the client secret would travel in clear; use https, or development: { allow_http: true }"),
+     "25:21: providers.vault: secrets and tokens would travel in clear; use https, or development: { allow_http: true }"),
     ("token_endpoint: https://vault.example/token", "token_endpoint: vault.example",
      "25:21: providers.vault.token_endpoint must be an absolute http or https URL, not \"vault.example\""),
     ("allowed_hosts: [127.0.0.1]", "allowed_hosts: [\"http://127.0.0.1\"]",

@@ -1,5 +1,6 @@
 import Broker
 import Configuration
+import Cryptography
 import ReverseProxy
 import Testing
 
@@ -47,10 +48,39 @@ struct ConnectionConfigurationTests {
     #expect(
       configuration.providers[0].authorization
         == ProviderAuthorization(
-          endpoint: EndpointURL("https://vault.example/authorize")!, issuer: "https://vault.example",
+          endpoint: EndpointURL("https://vault.example/authorize")!,
           revocationEndpoint: EndpointURL("https://vault.example/revoke")!, rotation: .grace, renewal: renewal))
     #expect(configuration.routes.routes[0].credential == .connection(provider: ProviderID("vault")))
+    #expect(configuration.providers[0].issuer == "https://vault.example")
     #expect(try Fixture.load(Self.valid).providers[0].authorization?.rotation == .unknown)
+  }
+
+  @Test("RFC 8414: an issuer stands for the endpoints; openid needs one")
+  func discovered() throws {
+    let found = Self.valid
+      .replacing("    authorization_endpoint: https://vault.example/authorize\n", with: "    issuer: https://vault.example\n")
+      .replacing("    token_endpoint: https://vault.example/token\n", with: "")
+    let provider = try Fixture.load(found).providers[0]
+    #expect(provider.issuer == "https://vault.example")
+    #expect(provider.tokenEndpoint == nil && provider.authorization == ProviderAuthorization(endpoint: nil))
+    #expect(faults("authorization_endpoint:", "scopes: [openid]\n    authorization_endpoint:").contains("openid needs an issuer"))
+    #expect(faults("authorization_endpoint:", "issuer: http://vault.example\n    authorization_endpoint:").contains("travel in clear"))
+  }
+
+  @Test("RFC 7523 §2.2: a client has a key instead of a secret, and a key that signs")
+  func privateKey() throws {
+    func client(_ text: String) -> String {
+      Self.valid.replacing("secret: \"${env:PROVIDER_SECRET}\"", with: text)
+    }
+    let loaded = try Fixture.load(client("authentication: private_key_jwt, private_key: \"${env:CLIENT_KEY}\""))
+    #expect(loaded.providers[0].client.key?.signing.id == "client-key")
+    for (text, fault) in [
+      ("authentication: private_key_jwt", "\"private_key\" is missing"),
+      ("authentication: private_key_jwt, private_key: \"${env:PROVIDER_SECRET}\"", "must be a private JWK"),
+      ("secret: \"${env:PROVIDER_SECRET}\", private_key: \"${env:CLIENT_KEY}\"", "is for clients with authentication"),
+    ] {
+      #expect(Fixture.faults(of: client(text)).contains(fault), "\(text)")
+    }
   }
 
   @Test("a route to a host outside allowed_hosts does not load")
@@ -60,13 +90,13 @@ struct ConnectionConfigurationTests {
 
   @Test("what is missing, does not fit or would be sent in clear is told", arguments: [
     ("    authorization_endpoint: https://vault.example/authorize\n", "", "\"authorization_endpoint\" is missing"),
-    ("https://vault.example/authorize", "http://vault.example/authorize", "codes and tokens would travel in clear"),
+    ("https://vault.example/authorize", "http://vault.example/authorize", "secrets and tokens would travel in clear"),
     ("https://vault.example/authorize", "/authorize", "must be an absolute http or https URL"),
     ("authorization_endpoint:", "keep_alive: 1s\n    authorization_endpoint:", "keep_alive must be from 1m to 366d"),
     ("authorization_endpoint:", "refresh_concurrency: 0\n    authorization_endpoint:", "refresh_concurrency must be from 1 to 256"),
     ("authorization_endpoint:", "rotation: sometimes\n    authorization_endpoint:", "none, strict, grace, unknown"),
     ("authorization_endpoint:", "release: token_exchange\n    authorization_endpoint:", "token_exchange is not available in this version"),
-    ("authorization_endpoint:", "revocation_endpoint: http://vault.example/r\n    authorization_endpoint:", "codes and tokens would travel in clear"),
+    ("authorization_endpoint:", "revocation_endpoint: http://vault.example/r\n    authorization_endpoint:", "secrets and tokens would travel in clear"),
     ("grant: authorization_code", "grant: client_credentials", "authorization_endpoint is for providers with grant: authorization_code"),
     ("kind: connection, provider: vault", "kind: client_credentials, provider: vault", "so a route uses it by kind: connection"),
     ("require: { scopes: [photos.read] }", "anonymous: true", "an anonymous route has no subject whose connection it could use"),

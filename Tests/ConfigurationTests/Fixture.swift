@@ -1,4 +1,5 @@
 import Configuration
+import Cryptography
 
 /// A whole, valid file with marked places that a test can change.
 enum Fixture {
@@ -7,6 +8,8 @@ enum Fixture {
     "MACHINE_SECRET": "0123456789abcdef-machine", "PROVIDER_SECRET": "provider-secret", "KEY": "api-key-value",
     "EMPTY": "",
     "BAD_KEY": "c2hvcnQ=", "HASH": hash, "NOT_HASH": "plain-password", "SPLIT": "a\r\nX-Evil: 1",
+    "CLIENT_KEY": String(
+      decoding: SigningKey.generate(.es256, id: "client-key").jwk.exposedPrivateJSON.bytes, as: UTF8.self),
   ]
 
   static let hash = "$scrypt$ln=14,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"

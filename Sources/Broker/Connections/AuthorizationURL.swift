@@ -1,21 +1,29 @@
+import Cryptography
 import OAuthCore
 
-extension Provider {
-  /// Where the browser is sent to ask its user. Source: RFC 6749 §4.1.1; RFC 7636 §4.3.
-  ///
-  /// - Parameter challenge: `code_challenge` of method `S256`.
-  func authorizationURL(
-    _ authorization: ProviderAuthorization, redirectURI: String, state: String, challenge: String
-  ) -> String {
-    var parameters: [(name: String, value: String)] = [
-      ("response_type", "code"), ("client_id", client.id), ("redirect_uri", redirectURI), ("state", state),
-      ("code_challenge", challenge), ("code_challenge_method", "S256"),
+/// What the browser, or the request that is pushed ahead of it, says to a provider's authorization endpoint.
+struct AuthorizationParameters: Sendable {
+  let redirectURI: String
+  let state: String
+  let secrets: ConnectSecrets
+
+  /// Source: RFC 6749 §4.1.1; RFC 7636 §4.3; OpenID Connect Core §3.1.2.1.
+  func pairs(for provider: Provider) -> [(name: String, value: String)] {
+    var pairs: [(name: String, value: String)] = [
+      ("response_type", "code"), ("client_id", provider.client.id), ("redirect_uri", redirectURI), ("state", state),
+      ("code_challenge", Base64URL.encode(SHA256.digest(secrets.verifier.exposedBytes).bytes)),
+      ("code_challenge_method", "S256"),
     ]
-    if !scopes.isEmpty { parameters.append(("scope", scopes.joined(separator: scopeSeparator))) }
-    if let audience { parameters.append(("audience", audience)) }
-    parameters += resources.map { ("resource", $0) }
-    // An endpoint may have a query of its own, which must be kept. Source: RFC 6749 §3.1.
-    let endpoint = authorization.endpoint.description
-    return endpoint + (endpoint.contains("?") ? "&" : "?") + PercentEncoding.form(parameters)
+    if let nonce = secrets.nonce { pairs.append(("nonce", nonce)) }
+    if !provider.scopes.isEmpty { pairs.append(("scope", provider.scopes.joined(separator: provider.scopeSeparator))) }
+    if let audience = provider.audience { pairs.append(("audience", audience)) }
+    return pairs + provider.resources.map { ("resource", $0) }
+  }
+}
+
+extension EndpointURL {
+  /// An endpoint may have a query of its own, which must be kept. Source: RFC 6749 §3.1.
+  func adding(_ parameters: [(name: String, value: String)]) -> String {
+    description + (target.contains("?") ? "&" : "?") + PercentEncoding.form(parameters)
   }
 }

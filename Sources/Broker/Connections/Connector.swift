@@ -1,10 +1,11 @@
 import Cryptography
+import JSON
 import OAuthCore
 
 /// Connects users' accounts at providers and disconnects them: authorization code with PKCE, Postern being the client.
 ///
-/// Source: RFC 6749 §4.1; RFC 7636; RFC 9700 §2.1.1, §4.7 (`state` bound to the browser), §4.4.2 (mix-up: `iss`, and a
-/// redirect URI for each provider).
+/// Source: RFC 6749 §4.1; RFC 7636; RFC 9126; RFC 9700 §2.1.1, §4.7 (`state` bound to the browser), §4.4.2 (mix-up: `iss`,
+/// and a redirect URI for each provider); OpenID Connect Core §3.1.
 public struct Connector: Sendable {
   /// From leaving for the provider to coming back.
   public static let flowLifetime = Duration.seconds(10 * 60)
@@ -14,25 +15,26 @@ public struct Connector: Sendable {
   private static let establishCountMax = 5
   private static let purpose: KeyPurpose = "connect flow"
 
-  private let providers: [ProviderID: Provider]
+  let providers: [ProviderID: Provider]
   private let issuer: String
   private let flows: any ConnectFlowStore
-  private let connections: any UserConnectionStore
-  private let transport: any ProviderTransport
-  private let ring: KeyRing
-  private let random: any RandomSource
+  let connections: any UserConnectionStore
+  let channel: ProviderChannel
+  let ring: KeyRing
+  let random: any RandomSource
   private let clock: any WallClock
-  private let observer: any BrokerObserver
+  let observer: any BrokerObserver
   private let changes: any ChangeObserver
-  private let limits: BrokerLimits
+  let limits: BrokerLimits
 
   /// - Parameters:
   ///   - providers: those without `authorization` are left out.
   ///   - issuer: where the pages live, without a slash at the end.
+  ///   - directory: what providers publish; nil: nobody shares it.
   ///   - changes: hears of what is changed here before the browser does.
   public init(
     providers: [Provider], issuer: String, flows: any ConnectFlowStore, connections: any UserConnectionStore,
-    transport: any ProviderTransport, keyRing: KeyRing, random: any RandomSource, clock: any WallClock,
+    transport: any ProviderTransport, directory: ProviderDirectory? = nil, keyRing: KeyRing, random: any RandomSource, clock: any WallClock,
     observer: any BrokerObserver, changes: any ChangeObserver, limits: BrokerLimits = BrokerLimits()
   ) {
     self.providers = Dictionary(
@@ -40,7 +42,10 @@ public struct Connector: Sendable {
     self.issuer = issuer
     self.flows = flows
     self.connections = connections
-    self.transport = transport
+    channel = ProviderChannel(
+      transport: transport,
+      directory: directory ?? ProviderDirectory(transport: transport, clock: clock, executor: nil), clock: clock,
+      random: random)
     ring = keyRing
     self.random = random
     self.clock = clock
@@ -61,21 +66,43 @@ public struct Connector: Sendable {
   /// Begins a flow. Any number may be under way in one browser.
   ///
   /// - Parameter session: of the signed-in browser.
-  /// - Returns: the provider's address for the browser; nil when users cannot connect to such a provider.
-  public func begin(_ id: ProviderID, for subject: Subject, session: Locator) async throws(StoreFailure) -> String? {
-    guard let provider = providers[id], let authorization = provider.authorization else { return nil }
-    let now = clock.now
+  /// - Returns: the provider's address for the browser.
+  /// - Throws: `unknownProvider` when users cannot connect to such a provider.
+  public func begin(_ id: ProviderID, for subject: Subject, session: Locator) async throws(Failure) -> String {
+    guard let provider = providers[id] else { throw .unknownProvider }
+    guard let endpoints = await channel.directory.endpoints(of: provider), let authorization = endpoints.authorization
+    else { throw .providerFailed }
+    let secrets = ConnectSecrets.random(random, withNonce: provider.speaksOpenID)
     let state = Base64URL.encode(random.bytes(32))
-    let verifier = Base64URL.encode(random.bytes(32))
     let digest = SHA256.digest(state)
+    let now = clock.now
     let flow = ConnectFlow(
       stateDigest: digest, provider: id, subject: subject, session: session,
-      sealedVerifier: ring.seal(Array(verifier.utf8), purpose: Self.purpose, associatedData: digest.bytes),
+      sealedSecrets: ring.seal(secrets.bytes, purpose: Self.purpose, associatedData: digest.bytes),
       expiresAt: now + Self.flowLifetime)
-    try await flows.begin(flow, at: now)
-    return provider.authorizationURL(
-      authorization, redirectURI: redirectURI(of: id), state: state,
-      challenge: Base64URL.encode(SHA256.digest(verifier).bytes))
+    do { try await flows.begin(flow, at: now) } catch { throw .store(error) }
+    var parameters = AuthorizationParameters(redirectURI: redirectURI(of: id), state: state, secrets: secrets)
+      .pairs(for: provider)
+    if let endpoint = endpoints.pushedRequests {
+      parameters = try await push(parameters, to: endpoint, provider, endpoints, for: subject)
+    }
+    return authorization.adding(parameters)
+  }
+
+  /// - Returns: what stands for the parameters in the browser. Source: RFC 9126 §2.2, §4.
+  private func push(
+    _ parameters: [(name: String, value: String)], to endpoint: EndpointURL, _ provider: Provider,
+    _ endpoints: ProviderEndpoints, for subject: Subject
+  ) async throws(Failure) -> [(name: String, value: String)] {
+    let response = try? await channel.post(
+      parameters, to: endpoint, of: provider, endpoints, deadline: limits.providerDeadline)
+    guard let response, response.status == 201, let object = try? JSON(parsing: response.body.exposedBytes).object,
+      let uri = object["request_uri"]?.string, !uri.isEmpty, uri.utf8.count <= Self.parameterByteCountMax
+    else {
+      observer.observe(.pushRefused, of: ConnectionKey(provider: provider.id, owner: .subject(subject)))
+      throw .providerFailed
+    }
+    return [("client_id", provider.client.id), ("request_uri", uri)]
   }
 
   // MARK: Back
@@ -101,6 +128,8 @@ public struct Connector: Sendable {
     case noFlow
     /// The answer is not from the provider that was asked. Source: RFC 9207 §2.4.
     case otherIssuer
+    /// The ID token is not for this flow. Source: OpenID Connect Core §3.1.3.7.
+    case otherIdentity
     /// The user, or the provider, said no. Source: RFC 6749 §4.1.2.1.
     case denied
     /// The provider could not do it.
@@ -112,47 +141,78 @@ public struct Connector: Sendable {
   public func finish(
     _ id: ProviderID, _ answer: Answer, for subject: Subject, session: Locator
   ) async throws(Failure) {
-    guard let provider = providers[id], let authorization = provider.authorization else { throw .unknownProvider }
-    let verifier = try await verifier(id, answer.state, subject, session)
-    if let issuer = authorization.issuer, answer.issuer != issuer { throw .otherIssuer }
+    guard let provider = providers[id] else { throw .unknownProvider }
+    let secrets = try await secrets(id, answer.state, subject, session)
+    guard let endpoints = await channel.directory.endpoints(of: provider) else { throw .providerFailed }
+    try Self.requireIssuer(provider.issuer, answer.issuer, isPromised: endpoints.namesIssuer)
     if let error = answer.error { throw Self.isTemporary(error) ? .providerFailed : .denied }
     guard let code = answer.code, code.utf8.count <= Self.parameterByteCountMax else { throw .providerFailed }
     let key = ConnectionKey(provider: id, owner: .subject(subject))
-    let record = try await redeem(Secret(code), verifier, at: provider, for: key)
+    let record = try await redeem(Secret(code), secrets, at: provider, endpoints, for: key)
     try await keep(record, of: key)
   }
 
-  private func verifier(
+  private func secrets(
     _ id: ProviderID, _ state: String?, _ subject: Subject, _ session: Locator
-  ) async throws(Failure) -> Secret {
+  ) async throws(Failure) -> ConnectSecrets {
     guard let state, state.utf8.count <= Self.parameterByteCountMax else { throw .noFlow }
     let digest = SHA256.digest(state)
     let sealed: [UInt8]?
     do {
       sealed = try await flows.take(digest, provider: id, subject: subject, session: session, at: clock.now)
     } catch { throw .store(error) }
-    guard let sealed, let bytes = ring.open(sealed, purpose: Self.purpose, associatedData: digest.bytes) else {
-      throw .noFlow
-    }
-    return Secret(bytes: bytes)
+    guard let sealed, let bytes = ring.open(sealed, purpose: Self.purpose, associatedData: digest.bytes),
+      let secrets = ConnectSecrets(parsing: bytes)
+    else { throw .noFlow }
+    return secrets
+  }
+
+  /// An issuer that is named must be the one that was asked, promised or not; where it is promised, it must be named.
+  ///
+  /// Source: RFC 9207 §2.4.
+  private static func requireIssuer(_ expected: String?, _ named: String?, isPromised: Bool) throws(Failure) {
+    guard let expected, named != nil || isPromised else { return }
+    guard let named, named.utf8.elementsEqual(expected.utf8) else { throw .otherIssuer }
   }
 
   /// Source: RFC 6749 §4.1.2.1: the provider's trouble, not a no.
   private static func isTemporary(_ error: String) -> Bool { error == "server_error" || error == "temporarily_unavailable" }
 
   private func redeem(
-    _ code: Secret, _ verifier: Secret, at provider: Provider, for key: ConnectionKey
+    _ code: Secret, _ secrets: ConnectSecrets, at provider: Provider, _ endpoints: ProviderEndpoints,
+    for key: ConnectionKey
   ) async throws(Failure) -> CredentialRecord {
     let request = TokenRequest(
       provider: provider,
-      grant: .authorizationCode(code, redirectURI: redirectURI(of: provider.id), verifier: verifier),
+      grant: .authorizationCode(code, redirectURI: redirectURI(of: provider.id), verifier: secrets.verifier),
       deadline: limits.providerDeadline)
     let sentAt = clock.now
-    do {
-      return CredentialRecord(try await request.send(over: transport), to: request, sentAt: sentAt, replacing: nil)
-    } catch {
+    let token: TokenResponse
+    do { token = try await request.send(over: channel) } catch {
       observer.observe(.failed(error, pause: .zero), of: key)
       throw .providerFailed
+    }
+    if let nonce = secrets.nonce {
+      do throws(IDTokenFailure) { try await check(token.idToken, nonce, of: provider, endpoints) } catch {
+        observer.observe(.identityRefused(error), of: key)
+        throw .otherIdentity
+      }
+    }
+    return CredentialRecord(token, to: request, sentAt: sentAt, replacing: nil)
+  }
+
+  private func check(
+    _ idToken: Secret?, _ nonce: String, of provider: Provider, _ endpoints: ProviderEndpoints
+  ) async throws(IDTokenFailure) {
+    guard let idToken else { throw .missing }
+    guard let token = try? UnverifiedJWT(idToken.exposedBytes), let issuer = provider.issuer else { throw .malformed }
+    try IDTokenExpectation(issuer: issuer, clientID: provider.client.id, nonce: nonce).check(token, at: clock.now)
+    // Without keys, the TLS connection that it came over vouches for it. Source: OpenID Connect Core §3.1.3.7 step 6.
+    guard let url = endpoints.keySet else { return }
+    switch await channel.directory.verifies(token, of: provider, issuer, keysAt: url) {
+    case true?: return
+    case false?: throw .signature
+    case nil: throw .keysUnavailable
     }
   }
 
@@ -170,29 +230,7 @@ public struct Connector: Sendable {
     throw .store(.unavailable)
   }
 
-  // MARK: Ending
-
-  /// Forgets a connection here, then tells the provider. Source: RFC 7009 §2.1.
-  ///
-  /// The provider's no does not matter: what is not kept here is not used from here.
-  public func disconnect(_ id: ProviderID, of subject: Subject) async throws(StoreFailure) {
-    let key = ConnectionKey(provider: id, owner: .subject(subject))
-    let stored = try await connections.connection(key)
-    try await connections.revoke(key)
-    observer.observe(.disconnected, of: key)
-    tell(key)
-    guard let provider = providers[id], let endpoint = provider.authorization?.revocationEndpoint,
-      let credential = stored?.credential, let record = CredentialSealer(ring: ring).open(credential, of: key)
-    else { return }
-    // Ending the refresh token ends the access tokens of the grant. Source: RFC 7009 §2.1.
-    let (token, hint) = record.refreshToken.map { ($0, "refresh_token") } ?? (record.accessToken, "access_token")
-    let request = provider.authenticatedRequest(
-      to: endpoint, [("token", token.exposedText), ("token_type_hint", hint)], deadline: limits.providerDeadline)
-    let response = try? await transport.send(request)
-    if response?.status != 200 { observer.observe(.notRevokedAtProvider, of: key) }
-  }
-
-  private func tell(_ key: ConnectionKey) {
+  func tell(_ key: ConnectionKey) {
     guard case .subject(let subject) = key.owner else { return }
     changes.apply([.connectionChanged(provider: key.provider.rawValue, subject)])
   }

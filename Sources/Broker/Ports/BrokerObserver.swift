@@ -22,6 +22,10 @@ public enum BrokerEvent: Sendable, Hashable {
   /// A user's account was connected, and a user's connection ended.
   case connected(generation: Int64)
   case disconnected
+  /// The provider's answer named somebody else, or was made for another flow; nothing was connected.
+  case identityRefused(IDTokenFailure)
+  /// A request could not be pushed to the provider before the user was sent there.
+  case pushRefused
   case needsReauthentication(ReauthenticationReason)
   /// Disconnected here, but the provider did not take the revocation.
   case notRevokedAtProvider

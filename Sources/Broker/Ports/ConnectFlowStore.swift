@@ -9,19 +9,19 @@ public struct ConnectFlow: Sendable, Equatable {
   public var subject: Subject
   /// The browser session that has begun it.
   public var session: Locator
-  /// The PKCE verifier, sealed.
-  public var sealedVerifier: [UInt8]
+  /// What the flow needs when it comes back, such as the PKCE verifier, sealed.
+  public var sealedSecrets: [UInt8]
   public var expiresAt: Timestamp
 
   public init(
-    stateDigest: Digest256, provider: ProviderID, subject: Subject, session: Locator, sealedVerifier: [UInt8],
+    stateDigest: Digest256, provider: ProviderID, subject: Subject, session: Locator, sealedSecrets: [UInt8],
     expiresAt: Timestamp
   ) {
     self.stateDigest = stateDigest
     self.provider = provider
     self.subject = subject
     self.session = session
-    self.sealedVerifier = sealedVerifier
+    self.sealedSecrets = sealedSecrets
     self.expiresAt = expiresAt
   }
 }
@@ -34,7 +34,7 @@ public protocol ConnectFlowStore: Sendable {
   /// Takes a flow out: of any number of takers one gets it, and it is consumed by the statement that finds it. One that
   /// differs in provider, subject or session stays where it is.
   ///
-  /// - Returns: the sealed verifier; nil when there is no such flow, or it has expired.
+  /// - Returns: the sealed secrets; nil when there is no such flow, or it has expired.
   func take(
     _ stateDigest: Digest256, provider: ProviderID, subject: Subject, session: Locator, at now: Timestamp
   ) async throws(StoreFailure) -> [UInt8]?

@@ -4,7 +4,12 @@ import OAuthCore
 /// An upstream authorization server that Postern is a client of.
 public struct Provider: Sendable, Equatable {
   public var id: ProviderID
-  public var tokenEndpoint: EndpointURL
+  /// Its issuer identifier: what its metadata, its answers and its ID tokens have to name. Source: RFC 8414 §2; RFC 9207.
+  public var issuer: String?
+  /// nil: the issuer's metadata tells, as it does of every other endpoint that is not named.
+  public var tokenEndpoint: EndpointURL?
+  /// Keys of ID tokens; nil: what the metadata tells.
+  public var keySetURL: EndpointURL?
   public var client: ProviderClient
   /// Asked for with every token; empty: the provider's default.
   public var scopes: [String]
@@ -28,13 +33,16 @@ public struct Provider: Sendable, Equatable {
   public static let lifetimeWhenUnnamed = Duration.seconds(300)
 
   public init(
-    id: ProviderID, tokenEndpoint: EndpointURL, client: ProviderClient, scopes: [String] = [],
+    id: ProviderID, issuer: String? = nil, tokenEndpoint: EndpointURL?, keySetURL: EndpointURL? = nil, client: ProviderClient, scopes: [String] = [],
     scopeSeparator: String = " ", audience: String? = nil, resources: [String] = [], allowedHosts: [String],
     allowHTTP: Bool = false, allowPrivateAddresses: Bool = false,
     defaultLifetime: Duration = Provider.lifetimeWhenUnnamed, authorization: ProviderAuthorization? = nil
   ) {
     self.id = id
+    precondition(tokenEndpoint != nil || issuer != nil, "a provider's token endpoint is named, or its issuer is")
+    self.issuer = issuer
     self.tokenEndpoint = tokenEndpoint
+    self.keySetURL = keySetURL
     self.client = client
     self.scopes = scopes
     self.scopeSeparator = scopeSeparator
@@ -47,26 +55,14 @@ public struct Provider: Sendable, Equatable {
     self.authorization = authorization
   }
 
+  /// Whether some endpoint is found by the issuer's metadata.
+  var isDiscovered: Bool { tokenEndpoint == nil || authorization.map { $0.endpoint == nil } ?? false }
+
+  /// Whether it vouches for who has signed in. Source: OpenID Connect Core §3.1.2.1.
+  var speaksOpenID: Bool { authorization != nil && scopes.contains("openid") }
+
   /// Whether a token of this provider may be sent to `host`.
   ///
   /// - Parameter host: without port; compared without case.
   public func allows(host: String) -> Bool { allowedHosts.contains(host.lowercased()) }
-}
-
-/// What Postern is to a provider. Source: RFC 6749 §2.3.1.
-public struct ProviderClient: Sendable, Hashable {
-  public enum Authentication: String, Sendable, CaseIterable {
-    case basic = "client_secret_basic"
-    case post = "client_secret_post"
-  }
-
-  public var id: String
-  public var secret: Secret
-  public var authentication: Authentication
-
-  public init(id: String, secret: Secret, authentication: Authentication = .basic) {
-    self.id = id
-    self.secret = secret
-    self.authentication = authentication
-  }
 }

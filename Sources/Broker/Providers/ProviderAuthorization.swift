@@ -1,21 +1,17 @@
 /// How users connect their accounts at a provider. Source: RFC 6749 §4.1; RFC 7636.
 public struct ProviderAuthorization: Sendable, Equatable {
-  /// Where the browser is sent.
-  public var endpoint: EndpointURL
-  /// The provider's issuer identifier; with it, an answer whose `iss` is absent or another is refused.
-  /// Source: RFC 9207 §2.4.
-  public var issuer: String?
-  /// Source: RFC 7009 §2; nil: disconnecting is local.
+  /// Where the browser is sent; nil: the issuer's metadata tells.
+  public var endpoint: EndpointURL?
+  /// Source: RFC 7009 §2; nil: what the metadata tells; where it tells of none, disconnecting is local.
   public var revocationEndpoint: EndpointURL?
   public var rotation: Rotation
   public var renewal: RenewalPolicy
 
   public init(
-    endpoint: EndpointURL, issuer: String? = nil, revocationEndpoint: EndpointURL? = nil, rotation: Rotation = .unknown,
+    endpoint: EndpointURL?, revocationEndpoint: EndpointURL? = nil, rotation: Rotation = .unknown,
     renewal: RenewalPolicy = RenewalPolicy()
   ) {
     self.endpoint = endpoint
-    self.issuer = issuer
     self.revocationEndpoint = revocationEndpoint
     self.rotation = rotation
     self.renewal = renewal

@@ -40,7 +40,7 @@ public final class LiveCredentials: Sendable, ChangeObserver {
 
   private let state = Mutex(State())
   private let store: any ConnectionStore
-  private let transport: any ProviderTransport
+  private let channel: ProviderChannel
   private let sealer: CredentialSealer
   private let clock: any WallClock
   private let random: any RandomSource
@@ -53,14 +53,19 @@ public final class LiveCredentials: Sendable, ChangeObserver {
 
   /// - Parameters:
   ///   - providers: those with `authorization` have connections of users, the others one of Postern itself.
+  ///   - directory: what providers publish; nil: nobody shares it.
   ///   - executor: where store and provider are called from, such as a loop; nil: the default executor.
   public init(
-    providers: [Provider], store: any ConnectionStore, transport: any ProviderTransport, keyRing: KeyRing,
+    providers: [Provider], store: any ConnectionStore, transport: any ProviderTransport,
+    directory: ProviderDirectory? = nil, keyRing: KeyRing,
     clock: any WallClock, random: any RandomSource, sleeper: any Sleeper, executor: (any TaskExecutor)?,
     observer: any BrokerObserver, limits: BrokerLimits = BrokerLimits(), rememberedMax: Int = LiveCredentials.rememberedMax
   ) {
     self.store = store
-    self.transport = transport
+    channel = ProviderChannel(
+      transport: transport,
+      directory: directory ?? ProviderDirectory(transport: transport, clock: clock, executor: executor), clock: clock,
+      random: random)
     sealer = CredentialSealer(ring: keyRing)
     self.clock = clock
     self.random = random
@@ -234,7 +239,7 @@ public final class LiveCredentials: Sendable, ChangeObserver {
     by renewal: ProviderGate.Renewal
   ) async {
     let driver = RefreshDriver(
-      connection: key, provider: provider, store: store, transport: transport, sealer: sealer, clock: clock,
+      connection: key, provider: provider, store: store, channel: channel, sealer: sealer, clock: clock,
       sleeper: sleeper, observer: observer, limits: limits,
       isEnding: { [self] in state.withLock { $0.isShuttingDown } },
       turnsAway: { [gates] in gates.enter(key.provider, by: renewal) })

@@ -18,7 +18,7 @@ public enum RefreshAttemptOutcome: String, Sendable, Hashable, CaseIterable {
       switch cause {
       case .transport(.timeout), .transport(.tooLarge), .transport(.protocolError): .unknown
       case .transport(.refusedAddress), .transport(.resolution), .transport(.connect), .transport(.tls),
-        .transport(.overloaded): .failed
+        .transport(.overloaded), .undiscovered: .failed
       // A gateway that lost the answer of the token endpoint behind it. Source: RFC 9110 §15.6.3, §15.6.5.
       case .status(502), .status(504): .unknown
       case .status, .announced: .failed

@@ -6,7 +6,7 @@ struct RefreshDriver: Sendable {
   let connection: ConnectionKey
   let provider: Provider
   let store: any ConnectionStore
-  let transport: any ProviderTransport
+  let channel: ProviderChannel
   let sealer: CredentialSealer
   let clock: any WallClock
   let sleeper: any Sleeper
@@ -34,6 +34,10 @@ struct RefreshDriver: Sendable {
       switch action {
       case .read: return .read(try await find())
       case .takeLease(let generation):
+        // Found before the lease, which is for the call alone.
+        guard await channel.directory.endpoints(of: provider) != nil else {
+          return .turnedAway(.unavailable(retryAfter: limits.transientPauseMin))
+        }
         if let failure = turnsAway() { return .turnedAway(failure) }
         return .leased(try await store.takeLease(on: connection, generation: generation, for: limits.lease))
       case .sleep(let duration):
@@ -57,7 +61,7 @@ struct RefreshDriver: Sendable {
     let request = TokenRequest(provider: provider, grant: grant, deadline: limits.providerDeadline)
     let sentAt = clock.now
     do throws(TokenEndpointFailure) {
-      let token = try await request.send(over: transport)
+      let token = try await request.send(over: channel)
       observer.observe(.obtained, of: connection)
       return .answered(CredentialRecord(token, to: request, sentAt: sentAt, replacing: replaced))
     } catch {

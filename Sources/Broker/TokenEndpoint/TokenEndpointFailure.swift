@@ -9,6 +9,8 @@ public enum TokenEndpointFailure: Error, Sendable, Hashable {
 
   public enum Cause: Sendable, Hashable {
     case transport(TransportFailure)
+    /// The issuer's metadata, which says where the token endpoint is, cannot be had.
+    case undiscovered
     /// A status that says "later", or a redirect, which is not followed.
     case status(Int)
     /// An error page of something in front of the token endpoint.

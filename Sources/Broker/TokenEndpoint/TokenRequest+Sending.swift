@@ -2,10 +2,13 @@ import OAuthCore
 
 extension TokenRequest {
   /// Asks, and reads the answer.
-  func send(over transport: any ProviderTransport) async throws(TokenEndpointFailure) -> TokenResponse {
+  func send(over channel: ProviderChannel) async throws(TokenEndpointFailure) -> TokenResponse {
+    guard let endpoints = await channel.directory.endpoints(of: provider) else {
+      throw .transient(.undiscovered, retryAfter: nil)
+    }
     let response: ProviderResponse
     do {
-      response = try await transport.send(http)
+      response = try await channel.post(parameters, to: endpoints.token, of: provider, endpoints, deadline: deadline)
     } catch {
       throw .transient(.transport(error), retryAfter: nil)
     }

@@ -11,12 +11,15 @@ struct TokenResponse: Sendable, Equatable {
   var lifetime: Duration?
   /// nil: none came, or one that cannot be sent back.
   var refreshToken: Secret?
+  /// Source: OpenID Connect Core §3.1.3.3.
+  var idToken: Secret?
 
   /// RFC 6749 sets no limit; larger ones would not fit into a header section anyway.
   static let tokenByteCountMax = 16 * 1024
 
-  init(accessToken: Secret, lifetime: Duration?, refreshToken: Secret? = nil) {
+  init(accessToken: Secret, lifetime: Duration?, refreshToken: Secret? = nil, idToken: Secret? = nil) {
     self.accessToken = accessToken
+    self.idToken = idToken
     self.lifetime = lifetime
     self.refreshToken = refreshToken
   }
@@ -43,7 +46,8 @@ struct TokenResponse: Sendable, Equatable {
       throw .refused(.unsupportedTokenType)
     }
     let refreshToken = members["refresh_token"].flatMap { Self.isSendable($0) ? Secret($0) : nil }
-    self.init(accessToken: Secret(token), lifetime: members.seconds("expires_in"), refreshToken: refreshToken)
+    self.init(accessToken: Secret(token), lifetime: members.seconds("expires_in"), refreshToken: refreshToken,
+      idToken: members["id_token"].map { Secret($0) })
   }
 
   private static func failure(code: String, retryAfter: Duration?) -> TokenEndpointFailure {

@@ -89,7 +89,7 @@ extension Section {
   /// `{ introspection: https://idp.example/introspect, client: { id: gw, secret: "${env:GW}" }, cache: 30s }`
   fileprivate func introspectionAcceptance() -> TokenAcceptance? {
     let endpoint = required("introspection") { $0.endpointURL }
-    let client = required("client", "what Postern is there: { id, secret }") { $0.providerClient }
+    let client = required("client", "what Postern is there: { id, secret }") { $0.providerClient(keys: false) }
     let hasAudience = member("audience") != nil
     let audience = optional("audience") { $0.text }
     let issuer = optional("issuer") { $0.issuerIdentifier }

@@ -14,18 +14,36 @@ extension YAMLValue {
     return declarations
   }
 
-  var providerClient: ProviderClient? {
+  /// What Postern is to a provider.
+  ///
+  /// - Parameter keys: whether a key may stand for the secret.
+  func providerClient(keys: Bool = true) -> ProviderClient? {
     section { section in
       let id = section.required("id") { $0.text }
-      let secret = section.required("secret") { $0.secret }
       let authentication = section.optional("authentication", default: .basic) { value in
         value.choice(
-          ProviderClient.Authentication.allCases.map { ($0.rawValue, $0) },
-          unavailable: ["private_key_jwt", "tls_client_auth", "none"])
+          ProviderClient.Authentication.allCases.filter { keys || $0 != .privateKeyJWT }.map { ($0.rawValue, $0) },
+          unavailable: (keys ? [] : ["private_key_jwt"]) + ["tls_client_auth", "none"])
       }
-      guard let id, let secret, let authentication else { return nil }
-      return ProviderClient(id: id, secret: secret, authentication: authentication)
+      guard authentication == .privateKeyJWT else {
+        let secret = section.required("secret") { $0.secret }
+        section.member("private_key")?.fault("private_key is for clients with authentication: private_key_jwt")
+        guard let id, let secret, let authentication else { return nil }
+        return ProviderClient(id: id, secret: secret, authentication: authentication)
+      }
+      let key = section.required("private_key", "a private JWK, P-256 or Ed25519, as a secret") { $0.assertionKey }
+      section.member("secret")?.fault("\(section.value.path): private_key_jwt has a private_key and no secret")
+      guard let id, let key else { return nil }
+      return ProviderClient(id: id, key: key)
     }
+  }
+
+  private var assertionKey: AssertionKey? {
+    guard let secret else { return nil }
+    guard let key = try? AssertionKey(parsing: secret) else {
+      return fault("\(path) must be a private JWK (RFC 7517) of type P-256 or Ed25519")
+    }
+    return key
   }
 
   var endpointURL: EndpointURL? {
@@ -45,14 +63,19 @@ extension YAMLValue {
 
 extension Section {
   fileprivate func provider(_ id: ProviderID) -> Provider? {
-    let endpoint = required("token_endpoint") { $0.endpointURL }
-    let client = required("client") { $0.providerClient }
+    let issuer = optional("issuer") { value in
+      value.endpointURL.flatMap { _ in value.text }
+    }
+    let isDiscovered = issuer != nil
+    let endpoint = endpoint("token_endpoint", isRequired: !isDiscovered)
+    let keySet = optional("jwks_uri") { $0.endpointURL }
+    let client = required("client") { $0.providerClient() }
     let grant = required("grant") { value in
       value.choice(
         [("client_credentials", GrantType.clientCredentials), ("authorization_code", .authorizationCode)],
         unavailable: ["token_exchange", "jwt_bearer"])
     }
-    let authorization = authorization(for: grant)
+    let authorization = authorization(for: grant, isDiscovered: isDiscovered)
     optional("release") { value in
       value.choice([("proxy_only", ())], unavailable: ["never", "token_exchange"])
     }
@@ -69,30 +92,39 @@ extension Section {
       section.replace(&allowHTTP, "allow_http") { $0.boolean }
       section.replace(&allowPrivateAddresses, "allow_private_addresses") { $0.boolean }
     }
-    if let endpoint, endpoint.scheme == .http, !allowHTTP {
-      member("token_endpoint")?.fault(
-        "\(value.path): the client secret would travel in clear; use https, or development: { allow_http: true }")
-    }
     if id.rawValue.allSatisfy({ $0 == "." }) {
       fault("\(value.path): a provider's name is part of an address and needs a letter or a digit")
     }
+    if scopes?.contains("openid") == true, grant == .authorizationCode, issuer == nil, member("issuer") == nil {
+      member("scopes")?.fault("\(value.path): openid needs an issuer, which ID tokens are checked against")
+    }
     for (key, url) in [
+      ("issuer", issuer.flatMap { EndpointURL($0) }), ("token_endpoint", endpoint), ("jwks_uri", keySet),
       ("authorization_endpoint", authorization?.endpoint), ("revocation_endpoint", authorization?.revocationEndpoint),
     ] where url?.scheme == .http && !allowHTTP {
       member(key)?.fault(
-        "\(value.path): codes and tokens would travel in clear; use https, or development: { allow_http: true }")
+        "\(value.path): secrets and tokens would travel in clear; use https, or development: { allow_http: true }")
     }
-    guard let endpoint, let client, let grant, let scopes, let allowedHosts, let defaultLifetime else { return nil }
+    guard endpoint != nil || issuer != nil, let client, let grant, let scopes, let allowedHosts, let defaultLifetime else {
+      return nil
+    }
     if grant == .authorizationCode, authorization == nil { return nil }
     return Provider(
-      id: id, tokenEndpoint: endpoint, client: client, scopes: scopes, allowedHosts: allowedHosts, allowHTTP: allowHTTP,
-      allowPrivateAddresses: allowPrivateAddresses, defaultLifetime: defaultLifetime, authorization: authorization)
+      id: id, issuer: issuer, tokenEndpoint: endpoint, keySetURL: keySet, client: client, scopes: scopes,
+      allowedHosts: allowedHosts, allowHTTP: allowHTTP, allowPrivateAddresses: allowPrivateAddresses,
+      defaultLifetime: defaultLifetime, authorization: authorization)
+  }
+
+  /// An endpoint that the metadata of an issuer can tell.
+  private func endpoint(_ key: String, isRequired: Bool) -> EndpointURL? {
+    guard isRequired else { return optional(key) { $0.endpointURL } }
+    return required(key, "or an issuer, whose metadata tells") { $0.endpointURL }
   }
 
   /// The members that only a provider has whose accounts users connect.
-  private func authorization(for grant: GrantType?) -> ProviderAuthorization? {
+  private func authorization(for grant: GrantType?, isDiscovered: Bool) -> ProviderAuthorization? {
     let keys = [
-      "authorization_endpoint", "revocation_endpoint", "issuer", "rotation", "keep_fresh", "keep_alive", "refresh_concurrency",
+      "authorization_endpoint", "revocation_endpoint", "rotation", "keep_fresh", "keep_alive", "refresh_concurrency",
     ]
     guard grant == .authorizationCode else {
       // Of a faulty grant, too, the members are known.
@@ -102,11 +134,8 @@ extension Section {
       }
       return nil
     }
-    let endpoint = required("authorization_endpoint", "where users are asked") { $0.endpointURL }
+    let endpoint = endpoint("authorization_endpoint", isRequired: !isDiscovered)
     let revocation = optional("revocation_endpoint") { $0.endpointURL }
-    let issuer = optional("issuer") { value in
-      value.endpointURL.flatMap { _ in value.text }
-    }
     let rotation = optional("rotation", default: .unknown) { value in
       value.choice(ProviderAuthorization.Rotation.allCases.map { ($0.rawValue, $0) })
     }
@@ -114,8 +143,8 @@ extension Section {
     replace(&renewal.keepFresh, "keep_fresh") { $0.duration(in: .zero ... RenewalMargins.lifetimeMax) }
     replace(&renewal.keepAlive, "keep_alive") { $0.duration(in: .seconds(60) ... RenewalMargins.lifetimeMax) }
     replace(&renewal.concurrency, "refresh_concurrency") { $0.count(in: 1...256) }
-    guard let endpoint, let rotation else { return nil }
+    guard endpoint != nil || isDiscovered, let rotation else { return nil }
     return ProviderAuthorization(
-      endpoint: endpoint, issuer: issuer, revocationEndpoint: revocation, rotation: rotation, renewal: renewal)
+      endpoint: endpoint, revocationEndpoint: revocation, rotation: rotation, renewal: renewal)
   }
 }

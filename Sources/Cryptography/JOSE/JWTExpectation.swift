@@ -27,7 +27,10 @@ public struct JWTExpectation: Sendable, Hashable {
     guard let actual, Self.mediaType(actual) == Self.mediaType(type) else { throw .wrongType }
   }
 
-  func check(_ claims: JSONObject, now: Int64) throws(JWTError) {
+  /// Judges claims whose signature was verified before, or is vouched for otherwise: `iss`, `aud`, `exp`, `nbf`.
+  ///
+  /// - Parameter now: seconds since 1970-01-01T00:00:00Z.
+  public func check(_ claims: JSONObject, now: Int64) throws(JWTError) {
     if let issuer {
       guard let actual = claims["iss"]?.string, isSame(actual, issuer) else { throw .wrongIssuer }
     }

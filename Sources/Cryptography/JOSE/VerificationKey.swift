@@ -44,6 +44,11 @@ public struct VerificationKeySet: Sendable {
   /// What the keys are called by, whatever their `kid`. Source: RFC 7638.
   public var thumbprints: Set<Digest256> { Set(keys.map(\.thumbprint)) }
 
+  /// - Returns: thumbprints of keys that were published before and are not any more.
+  public func withdrawn(from old: VerificationKeySet?) -> Set<Digest256> {
+    (old?.thumbprints ?? []).subtracting(thumbprints)
+  }
+
   public var isEmpty: Bool { keys.isEmpty }
 
   /// Keys that may have made a signature: those of the algorithm, and of the id when the header names one.

@@ -37,11 +37,11 @@ public struct ConnectEndpoint: Endpoint {
     for provider: ProviderID, _ browser: Browser, _ request: HTTPRequest
   ) async throws(PageRefusal) -> HTTPResponse {
     guard let account = browser.account else { return .seeOther(LoginEndpoint.address(beforeConnecting: provider)) }
-    do throws(StoreFailure) {
-      let address = try await connector.begin(provider, for: account.subject, session: browser.session.locator)
-      return address.map(HTTPResponse.seeOther) ?? unknown(request)
+    do throws(Connector.Failure) {
+      return .seeOther(try await connector.begin(provider, for: account.subject, session: browser.session.locator))
     } catch {
-      throw .unavailable(error)
+      if case .store(let failure) = error { throw .unavailable(failure) }
+      return refuse(error, provider, request)
     }
   }
 
@@ -75,7 +75,7 @@ public struct ConnectEndpoint: Endpoint {
       case .denied:
         (403, "\(provider) was not connected", "Access was not allowed there. Nothing was changed here.",
           "If you did not mean to refuse, open your account page and connect it again.")
-      case .otherIssuer:
+      case .otherIssuer, .otherIdentity:
         (400, "\(provider) was not connected", "The answer did not come from the service that was asked.",
           "Do not try again from the same link. Open your account page and connect it from there.")
       case .providerFailed, .store, .unknownProvider:

@@ -64,15 +64,16 @@ final class Server: Sendable {
     try await requireReadableConnections(stores, on: loops[0])
     let changes = ChangeRelay()
     let egress = EgressClient(loops: loops, pool: resolvers)
+    let directory = ProviderDirectory(transport: egress, clock: clock, executor: loops[0])
     let services = TokenServices(
       configuration, stores: stores, signingKeys: signingKeys, changes: changes, workers: workers, transport: egress,
-      clock: clock)
+      directory: directory, clock: clock)
     let tokenPlane = try TokenPlane(configuration, grants: grants, services: services)
 
     // The broker and the proxy plane.
     let credentials = LiveCredentials(
-      providers: configuration.providers, store: stores.connections, transport: egress, keyRing: configuration.keys,
-      clock: clock, random: SystemRandom(), sleeper: LoopSleeper(loop: loops[0]), executor: loops[0],
+      providers: configuration.providers, store: stores.connections, transport: egress, directory: directory,
+      keyRing: configuration.keys, clock: clock, random: SystemRandom(), sleeper: LoopSleeper(loop: loops[0]), executor: loops[0],
       observer: LoggedBroker())
     let scheduler = RenewalScheduler(
       credentials: credentials, queue: stores.renewals, incidents: stores.incidents, clock: clock, random: SystemRandom(),

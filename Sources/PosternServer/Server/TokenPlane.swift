@@ -68,7 +68,7 @@ struct TokenPlane: Sendable {
     table.add("/logout", LogoutEndpoint(gate: gate, flow: flow))
     let connector = Connector(
       providers: configuration.providers, issuer: issuer, flows: stores.connectFlows, connections: stores.connections,
-      transport: services.transport, keyRing: ring, random: SystemRandom(), clock: clock, observer: LoggedBroker(),
+      transport: services.transport, directory: services.directory, keyRing: ring, random: SystemRandom(), clock: clock, observer: LoggedBroker(),
       changes: services.changes)
     table.add(
       "/account",

@@ -22,6 +22,8 @@ struct TokenServices: Sendable {
   let clock: any WallClock
   /// Carries requests to providers.
   let transport: any ProviderTransport
+  /// What providers publish.
+  let directory: ProviderDirectory
   /// Hears at once of what is changed here.
   let changes: ChangeRelay
   /// Whether others' changes are heard of in time, once there is a feed.
@@ -30,7 +32,7 @@ struct TokenServices: Sendable {
   /// - Parameter changes: gets whoever has to hear of changes so that nothing outdated is believed.
   init(
     _ configuration: Configuration, stores: Stores, signingKeys: SigningKeys, changes: ChangeRelay, workers: WorkerPool,
-    transport: any ProviderTransport, clock: any WallClock
+    transport: any ProviderTransport, directory: ProviderDirectory, clock: any WallClock
   ) {
     let random = SystemRandom()
     issuer = configuration.issuer.description
@@ -39,6 +41,7 @@ struct TokenServices: Sendable {
     self.signingKeys = signingKeys
     self.clock = clock
     self.transport = transport
+    self.directory = directory
     self.changes = changes
     tokens = AnnouncingTokenStore(base: stores.tokens, observer: changes)
     clients = CachingClientDirectory(configured: configuration.clients, source: stores.clients, clock: clock)

@@ -35,7 +35,7 @@ public struct PostgresConnectFlowStore: ConnectFlowStore {
   public func begin(_ flow: ConnectFlow, at now: Timestamp) async throws(StoreFailure) {
     _ = try await database.query(Self.begin, [
       .digest(flow.stateDigest), .text(flow.provider.rawValue), .text(flow.subject.rawValue), .locator(flow.session),
-      .bytes(flow.sealedVerifier), .timestamp(flow.expiresAt), .timestamp(now),
+      .bytes(flow.sealedSecrets), .timestamp(flow.expiresAt), .timestamp(now),
     ])
   }
 

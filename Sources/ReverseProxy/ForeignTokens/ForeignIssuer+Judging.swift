@@ -1,3 +1,4 @@
+import Broker
 import Cryptography
 import JSON
 import OAuthCore
@@ -13,12 +14,12 @@ extension ForeignIssuer {
   ///
   /// Source: RFC 9068 §4; RFC 8725 §3.
   public func judge(
-    _ token: UnverifiedJWT, digest: Digest256, with keys: FetchedKeys, at now: Timestamp
+    _ token: UnverifiedJWT, digest: Digest256, with keys: Fetched<VerificationKeySet>, at now: Timestamp
   ) throws(ForeignRefusal) -> VouchedToken {
     try requireType(of: token)
     if let algorithm = token.algorithm, !algorithms.contains(algorithm) { throw .algorithm(algorithm.rawValue) }
     let key: Digest256
-    do { key = try token.verify(with: keys.keys) } catch { throw .signature(error) }
+    do { key = try token.verify(with: keys.document) } catch { throw .signature(error) }
     guard let issuer = token.issuer, issuer.utf8.elementsEqual(identifier.utf8) else { throw .wrongIssuer }
     let claims = ForeignClaims(members: token.claims)
     let authorization = try claims.authorization(in: identifier, scopeClaim: scopeClaim)

@@ -27,7 +27,7 @@ private struct Way {
   }
 
   func leave() async throws -> [String: String] {
-    let address = try #require(try await connector.begin("cloudvault", for: Self.alice, session: Self.session))
+    let address = try await connector.begin("cloudvault", for: Self.alice, session: Self.session)
     let parts = address.split(separator: "?", maxSplits: 1)
     #expect(parts[0] == "https://cloudvault.example/authorize")
     let form = try FormDecoder.decode(Array(parts[1].utf8))
@@ -55,7 +55,7 @@ private struct Way {
   }
 }
 
-private struct NoChanges: ChangeObserver {
+struct NoChanges: ChangeObserver {
   func apply(_ changes: [Change]) {}
   func forgetEverything() {}
 }
@@ -66,8 +66,9 @@ extension Provider {
     rotation: ProviderAuthorization.Rotation = .strict
   ) -> Provider {
     var provider = Provider.cloudVault(id)
+    provider.issuer = issuer
     provider.authorization = ProviderAuthorization(
-      endpoint: EndpointURL("https://cloudvault.example/authorize")!, issuer: issuer,
+      endpoint: EndpointURL("https://cloudvault.example/authorize")!,
       revocationEndpoint: revocation ? EndpointURL("https://cloudvault.example/revoke") : nil, rotation: rotation)
     return provider
   }

@@ -9,6 +9,7 @@ final class ScriptedProvider: ProviderTransport {
 
   private struct State {
     var script: [Answer] = []
+    var published: [String: ProviderResponse] = [:]
     var requests: [ProviderRequest] = []
   }
 
@@ -21,14 +22,20 @@ final class ScriptedProvider: ProviderTransport {
   /// The next answers; after them it issues tokens.
   func script(_ answers: Answer...) { state.withLock { $0.script += answers } }
 
+  /// Documents are answered for themselves and take nothing off the script.
+  func publish(_ document: String, at url: String, status: Int = 200) {
+    state.withLock { $0.published[url] = .json(status, document) }
+  }
+
   /// Calls from now on wait for `answer`.
   func think() { gate.hold() }
 
   func answer() { gate.release() }
 
   func send(_ request: ProviderRequest) async throws(TransportFailure) -> ProviderResponse {
-    let (number, answer) = state.withLock { state in
+    let (number, answer) = state.withLock { state -> (Int, Answer?) in
       state.requests.append(request)
+      if let document = state.published[request.url.description] { return (0, .success(document)) }
       return (state.requests.count, state.script.isEmpty ? nil : state.script.removeFirst())
     }
     await gate.pass()

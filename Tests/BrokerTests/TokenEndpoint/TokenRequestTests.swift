@@ -5,7 +5,8 @@ import Testing
 
 struct TokenRequestTests {
   private func http(_ provider: Provider) -> ProviderRequest {
-    TokenRequest(provider: provider, deadline: .seconds(1)).http
+    let request = TokenRequest(provider: provider, deadline: .seconds(1))
+    return provider.client.authenticatedRequest(to: provider.tokenEndpoint!, request.parameters, deadline: .seconds(1))
   }
 
   @Test("RFC 6749 §2.3.1: identifier and secret are form-encoded before Basic joins them")

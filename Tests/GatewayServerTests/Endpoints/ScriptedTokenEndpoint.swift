@@ -24,9 +24,9 @@ struct NobodyListens: BrokerObserver, ChangeObserver {
 
 extension Provider {
   static let vault = Provider(
-    id: ProviderID("vault"), tokenEndpoint: EndpointURL("https://vault.example/token")!,
+    id: ProviderID("vault"), issuer: "https://vault.example", tokenEndpoint: EndpointURL("https://vault.example/token")!,
     client: ProviderClient(id: "postern", secret: Secret("s3cret")), scopes: ["read"], allowedHosts: ["api.vault.example"],
     authorization: ProviderAuthorization(
-      endpoint: EndpointURL("https://vault.example/authorize")!, issuer: "https://vault.example",
+      endpoint: EndpointURL("https://vault.example/authorize")!,
       revocationEndpoint: EndpointURL("https://vault.example/revoke")!))
 }

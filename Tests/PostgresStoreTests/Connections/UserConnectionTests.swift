@@ -215,7 +215,7 @@ struct ConnectFlowStoreTests {
 
   private static func flow(_ state: String, expiresAt: Timestamp = now + .seconds(600)) -> ConnectFlow {
     ConnectFlow(
-      stateDigest: SHA256.digest(state), provider: vault, subject: alice, session: session, sealedVerifier: [1, 2, 3],
+      stateDigest: SHA256.digest(state), provider: vault, subject: alice, session: session, sealedSecrets: [1, 2, 3],
       expiresAt: expiresAt)
   }
 

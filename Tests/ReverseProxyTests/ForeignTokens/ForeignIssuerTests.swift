@@ -151,7 +151,7 @@ struct ForeignIssuerTests {
     let vouched = try stranger.judge(stranger.token())
     let keys = stranger.fetched()
     #expect(vouched.believedUntil == keys.refreshAt)
-    let thumbprint = try #require(keys.keys.thumbprints.first)
+    let thumbprint = try #require(keys.document.thumbprints.first)
     #expect(vouched.endedBy == [.foreignKeyWithdrawn(issuer: Stranger.name, key: thumbprint)])
     #expect(keys.believedUntil(at: keys.refreshAt) == keys.freshUntil)
     #expect(keys.believedUntil(at: keys.freshUntil) == keys.freshUntil + .seconds(1))

@@ -27,8 +27,8 @@ struct Stranger {
     JWT.sign(Self.claims(changes), type: type, with: key)
   }
 
-  func fetched(at now: Timestamp = now) -> FetchedKeys {
-    FetchedKeys(VerificationKeySet(JWKSet(keys: [key.publicJWK])), at: now)
+  func fetched(at now: Timestamp = now) -> Fetched<VerificationKeySet> {
+    Fetched(VerificationKeySet(JWKSet(keys: [key.publicJWK])), at: now)
   }
 
   func judge(

@@ -1,14 +1,11 @@
 import Broker
 import Cryptography
-import EventLoop
 import OAuthCore
 import ReverseProxy
-import Synchronization
 
-/// The keys of one foreign issuer, for the whole process: fetched when somebody needs them, once however many do.
+/// The keys of one foreign issuer, for the whole process, and the judgement of tokens by them.
 ///
-/// While there are keys, tokens are judged at once on the loop that asks; only a fetch is waited for. The fetch is nobody's
-/// own: who asked may be gone by the time it ends.
+/// While there are keys, tokens are judged at once on the loop that asks; only a fetch is waited for.
 public final class IssuerKeys: Sendable {
   /// How a judgement without waiting ends.
   enum Judgement: Sendable {
@@ -20,44 +17,48 @@ public final class IssuerKeys: Sendable {
     case wait
   }
 
-  private struct State {
-    var keys = ForeignKeys()
-    var waiters: [CheckedContinuation<Void, Never>] = []
-    var isFailing = false
-  }
-
   let issuer: ForeignIssuer
-  private let fetcher: KeySetFetcher
+  private let keys: SharedDocument<VerificationKeySet>
   private let clock: any WallClock
-  private let executor: (any TaskExecutor)?
-  private let changes: any ChangeObserver
-  private let report: ForeignSources.Report
-  private let state = Mutex(State())
 
   init(
     _ issuer: ForeignIssuer, transport: any ProviderTransport, clock: any WallClock, executor: (any TaskExecutor)?,
     changes: any ChangeObserver, report: @escaping ForeignSources.Report
   ) {
     self.issuer = issuer
-    fetcher = KeySetFetcher(issuer: issuer, transport: transport)
     self.clock = clock
-    self.executor = executor
-    self.changes = changes
-    self.report = report
+    let documents = IssuerDocuments(
+      IssuerDocuments.Issuer(
+        identifier: issuer.identifier, keySetURL: issuer.keySetURL, allowHTTP: issuer.allowHTTP,
+        allowPrivateAddresses: issuer.allowPrivateAddresses),
+      transport: transport, clock: clock)
+    keys = SharedDocument(
+      clock: clock, executor: executor,
+      fetch: { () async throws(IssuerDocuments.Failure) in try await documents.keys() },
+      ended: { ending in
+        switch ending {
+        case .fetched(let new, let old):
+          let gone = new.withdrawn(from: old)
+          // What a withdrawn key vouched for is forgotten on every loop.
+          if !gone.isEmpty { changes.apply(gone.map { .foreignKeyWithdrawn(issuer: issuer.identifier, key: $0) }) }
+          report(.keysFetched(issuer: issuer.identifier, withdrawn: gone.count))
+        case .failed(let failure): report(.keysUnavailable(issuer: issuer.identifier, reason: "\(failure)"))
+        }
+      })
   }
 
   /// Judges a token by the keys that are known, and begins a fetch when it is time for one.
   func judge(_ token: UnverifiedJWT, _ digest: Digest256) -> Judgement {
     let now = clock.now
-    switch ask({ $0.ask(at: now) }) {
-    case .unavailable?, nil: return .unavailable
-    case .wait?: return .wait
-    case .use(let fetched)?:
+    switch keys.ask() {
+    case .unavailable: return .unavailable
+    case .wait: return .wait
+    case .use(let fetched):
       do {
         return .vouched(try issuer.judge(token, digest: digest, with: fetched, at: now))
       } catch .signature(.unknownKey) {
-        guard ask({ $0.askForUnknownKey(at: now) }) == nil else { return .wait }
-        return state.withLock({ $0.isFailing }) ? .unavailable : .refused(.unknownKey)
+        guard keys.askForUnknownKey() == nil else { return .wait }
+        return keys.isFailing ? .unavailable : .refused(.unknownKey)
       } catch {
         return .refused(error)
       }
@@ -82,53 +83,8 @@ public final class IssuerKeys: Sendable {
     for _ in 0..<Self.waitCountMax {
       let judgement = judge(token, digest)
       guard case .wait = judgement else { return judgement }
-      await fetchEnded()
+      await keys.fetchEnded()
     }
     return .unavailable
-  }
-
-  // MARK: Fetching
-
-  private func ask(
-    _ question: (inout ForeignKeys) -> (ForeignKeys.Answer, mustFetch: Bool)?
-  ) -> ForeignKeys.Answer? {
-    guard let (answer, mustFetch) = state.withLock({ question(&$0.keys) }) else { return nil }
-    if mustFetch { Task(executorPreference: executor) { [self] in await fetch() } }
-    return answer
-  }
-
-  private func fetchEnded() async {
-    await withCheckedContinuation { continuation in
-      let mustWait = state.withLock { state in
-        if state.keys.isFetching { state.waiters.append(continuation) }
-        return state.keys.isFetching
-      }
-      if !mustWait { continuation.resume() }
-    }
-  }
-
-  private func fetch() async {
-    do throws(KeySetFetcher.Failure) {
-      let keys = try await fetcher.fetch(at: { [clock] in clock.now })
-      let gone = state.withLock { state in
-        state.isFailing = false
-        return state.keys.end(with: keys)
-      }
-      // Before anybody goes on: what a withdrawn key vouched for is forgotten on every loop.
-      if !gone.isEmpty { changes.apply(gone.map { .foreignKeyWithdrawn(issuer: issuer.identifier, key: $0) }) }
-      report(.keysFetched(issuer: issuer.identifier, withdrawn: gone.count))
-    } catch {
-      let isNew = state.withLock { state in
-        state.keys.fail(at: clock.now)
-        defer { state.isFailing = true }
-        return !state.isFailing
-      }
-      if isNew { report(.keysUnavailable(issuer: issuer.identifier, reason: "\(error)")) }
-    }
-    let waiting = state.withLock { state in
-      defer { state.waiters = [] }
-      return state.waiters
-    }
-    for continuation in waiting { continuation.resume() }
   }
 }

@@ -2,26 +2,28 @@ import Cryptography
 import OAuthCore
 import Testing
 
-@testable import ReverseProxy
+@testable import Broker
 
-@Suite("Keys of foreign issuers")
-struct ForeignKeysTests {
+@Suite("What issuers publish")
+struct FetchScheduleTests {
+  private typealias Keys = FetchSchedule<VerificationKeySet>
+
   static let now = Timestamp(seconds: 1_700_000_000)
 
   private static func set(_ count: Int = 1) -> VerificationKeySet {
     VerificationKeySet(JWKSet(keys: (0..<count).map { _ in SigningKey.generate(.edDSA).publicJWK }))
   }
 
-  private static func filled(_ cacheControl: String? = "max-age=1000") -> ForeignKeys {
-    var keys = ForeignKeys()
+  private static func filled(_ cacheControl: String? = "max-age=1000") -> Keys {
+    var keys = Keys()
     _ = keys.ask(at: now)
-    _ = keys.end(with: FetchedKeys(set(), at: now, cacheControl: cacheControl))
+    keys.end(with: Fetched(set(), at: now, cacheControl: cacheControl))
     return keys
   }
 
   @Test("However many ask, one fetch is begun")
   func collapsed() {
-    var keys = ForeignKeys()
+    var keys = Keys()
     let answers = (0..<100).map { _ in keys.ask(at: Self.now) }
     #expect(answers.filter(\.mustFetch).count == 1)
     #expect(answers.allSatisfy { if case .wait = $0.0 { true } else { false } })
@@ -30,7 +32,7 @@ struct ForeignKeysTests {
   @Test("Keys are fetched ahead while they serve, waited for when they are no longer fresh, and let in nobody when stale")
   func ages() {
     var keys = Self.filled()
-    func isUsed(_ answer: ForeignKeys.Answer) -> Bool { if case .use = answer { true } else { false } }
+    func isUsed(_ answer: Keys.Answer) -> Bool { if case .use = answer { true } else { false } }
     let early = keys.ask(at: Self.now + .seconds(799))
     #expect(isUsed(early.0) && !early.mustFetch)
     let due = keys.ask(at: Self.now + .seconds(800))
@@ -45,7 +47,7 @@ struct ForeignKeysTests {
     // Nothing better is to be had: what was known serves on while the fetches pause, and no longer than a day.
     let paused = keys.ask(at: Self.now + .seconds(1001))
     #expect(isUsed(paused.0) && !paused.mustFetch)
-    let stale = keys.ask(at: Self.now + .seconds(1000) + FetchedKeys.stalenessMax)
+    let stale = keys.ask(at: Self.now + .seconds(1000) + FetchLimits.stalenessMax)
     #expect(!isUsed(stale.0))
     #expect(keys.fetched == nil)
   }
@@ -55,7 +57,7 @@ struct ForeignKeysTests {
     ("max-age=\"900\"", 900), ("max-age=999999999999999999999", 86_400), ("max-age=-5", 600), ("s-maxage=7000", 600), ("max-age", 600),
   ] as [(String?, Int64)])
   func freshness(cacheControl: String?, seconds: Int64) {
-    #expect(FetchedKeys(Self.set(), at: Self.now, cacheControl: cacheControl).freshUntil == Self.now + .seconds(seconds))
+    #expect(Fetched(Self.set(), at: Self.now, cacheControl: cacheControl).freshUntil == Self.now + .seconds(seconds))
   }
 
   @Test("A flood of unknown keys begins one fetch in 30 seconds")
@@ -65,7 +67,7 @@ struct ForeignKeysTests {
     var fetchCount = 0
     for _ in 0..<1000 { if keys.askForUnknownKey(at: later)?.mustFetch == true { fetchCount += 1 } }
     #expect(fetchCount == 1)
-    _ = keys.end(with: FetchedKeys(Self.set(), at: later))
+    keys.end(with: Fetched(Self.set(), at: later))
     for second in 0..<30 { #expect(keys.askForUnknownKey(at: later + .seconds(second)) == nil) }
     #expect(keys.askForUnknownKey(at: later + .seconds(30))?.mustFetch == true)
   }
@@ -78,7 +80,7 @@ struct ForeignKeysTests {
 
   @Test("Fetches that fail are pauses apart, doubled up to a minute; a good one ends that")
   func backOff() {
-    var keys = ForeignKeys()
+    var keys = Keys()
     var now = Self.now
     for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
       #expect(keys.ask(at: now).mustFetch)
@@ -89,7 +91,7 @@ struct ForeignKeysTests {
       now = now + .seconds(pause)
     }
     #expect(keys.ask(at: now).mustFetch)
-    _ = keys.end(with: FetchedKeys(Self.set(), at: now))
+    keys.end(with: Fetched(Self.set(), at: now))
     keys.fail(at: now)
     #expect(keys.ask(at: now + .seconds(480)).mustFetch)
   }
@@ -97,10 +99,10 @@ struct ForeignKeysTests {
   @Test("A fetch tells which keys are gone, whatever they are called")
   func withdrawn() throws {
     let jwks = (0..<3).map { SigningKey.generate(.edDSA, id: "\($0)").publicJWK }
-    var keys = ForeignKeys()
-    #expect(keys.end(with: FetchedKeys(VerificationKeySet(JWKSet(keys: jwks)), at: Self.now)).isEmpty)
+    let old = VerificationKeySet(JWKSet(keys: jwks))
+    #expect(old.withdrawn(from: nil).isEmpty)
     let renamed = JWK(id: "other", material: jwks[1].material)
-    let gone = keys.end(with: FetchedKeys(VerificationKeySet(JWKSet(keys: [jwks[2], renamed])), at: Self.now))
+    let gone = VerificationKeySet(JWKSet(keys: [jwks[2], renamed])).withdrawn(from: old)
     #expect(gone == VerificationKeySet(JWKSet(keys: [jwks[0]])).thumbprints)
   }
 }
