@@ -63,7 +63,9 @@ let package = Package(
         "Broker", "CLinux", "Cryptography", "EventLoop", "HTTPWire", "JSON", "OAuthCore", "ReverseProxy", mustache,
       ]),
     .target(name: "LocalPostgres", dependencies: ["CLinux"]),
-    .target(name: "Configuration", dependencies: ["Broker", "Cryptography", "OAuthCore", "ReverseProxy", yams]),
+    .target(
+      name: "Configuration", dependencies: ["Broker", "Cryptography", "OAuthCore", "ReverseProxy", yams],
+      resources: [.embedInCode("Presets/presets.yaml")]),
 
     // Composition
     .target(name: "CloudVaultDemo", dependencies: ["Cryptography", "GatewayServer", "HTTPWire", "JSON", "OAuthCore"]),

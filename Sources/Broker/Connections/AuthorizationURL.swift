@@ -15,9 +15,13 @@ struct AuthorizationParameters: Sendable {
       ("code_challenge_method", "S256"),
     ]
     if let nonce = secrets.nonce { pairs.append(("nonce", nonce)) }
-    if !provider.scopes.isEmpty { pairs.append(("scope", provider.scopes.joined(separator: provider.scopeSeparator))) }
+    let quirks = provider.quirks
+    if !provider.scopes.isEmpty {
+      pairs.append((quirks.scopeParameter, provider.scopes.joined(separator: quirks.scopeSeparator)))
+    }
     if let audience = provider.audience { pairs.append(("audience", audience)) }
-    return pairs + provider.resources.map { ("resource", $0) }
+    if quirks.resourcesAt.contains(.authorization) { pairs += provider.resources.map { ("resource", $0) } }
+    return pairs + quirks.authorizeParameters.map { ($0.name, $0.value) }
   }
 }
 

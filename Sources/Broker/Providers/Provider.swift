@@ -13,8 +13,6 @@ public struct Provider: Sendable, Equatable {
   public var client: ProviderClient
   /// Asked for with every token; empty: the provider's default.
   public var scopes: [String]
-  /// Between scopes in the request. RFC 6749 §3.3 says a space; some providers want a comma.
-  public var scopeSeparator: String
   /// `audience` of the request, as some providers want it instead of `resource`.
   public var audience: String?
   /// `resource` parameters. Source: RFC 8707 §2.
@@ -29,14 +27,16 @@ public struct Provider: Sendable, Equatable {
   public var defaultLifetime: Duration
   /// How users connect their accounts; nil: Postern obtains one token for itself, by client credentials.
   public var authorization: ProviderAuthorization?
+  public var quirks: ProviderQuirks
 
   public static let lifetimeWhenUnnamed = Duration.seconds(300)
 
   public init(
     id: ProviderID, issuer: String? = nil, tokenEndpoint: EndpointURL?, keySetURL: EndpointURL? = nil, client: ProviderClient, scopes: [String] = [],
-    scopeSeparator: String = " ", audience: String? = nil, resources: [String] = [], allowedHosts: [String],
+    audience: String? = nil, resources: [String] = [], allowedHosts: [String],
     allowHTTP: Bool = false, allowPrivateAddresses: Bool = false,
-    defaultLifetime: Duration = Provider.lifetimeWhenUnnamed, authorization: ProviderAuthorization? = nil
+    defaultLifetime: Duration = Provider.lifetimeWhenUnnamed, authorization: ProviderAuthorization? = nil,
+    quirks: ProviderQuirks = ProviderQuirks()
   ) {
     self.id = id
     precondition(tokenEndpoint != nil || issuer != nil, "a provider's token endpoint is named, or its issuer is")
@@ -45,7 +45,6 @@ public struct Provider: Sendable, Equatable {
     self.keySetURL = keySetURL
     self.client = client
     self.scopes = scopes
-    self.scopeSeparator = scopeSeparator
     self.audience = audience
     self.resources = resources
     self.allowedHosts = allowedHosts
@@ -53,6 +52,7 @@ public struct Provider: Sendable, Equatable {
     self.allowPrivateAddresses = allowPrivateAddresses
     self.defaultLifetime = defaultLifetime
     self.authorization = authorization
+    self.quirks = quirks
   }
 
   /// Whether some endpoint is found by the issuer's metadata.

@@ -12,7 +12,7 @@ extension TokenRequest {
     } catch {
       throw .transient(.transport(error), retryAfter: nil)
     }
-    return try TokenResponse(reading: response)
+    return try TokenResponse(reading: response, quirks: provider.quirks)
   }
 }
 

@@ -36,14 +36,17 @@ struct TokenRequest: Sendable {
         ("grant_type", "authorization_code"), ("code", code.exposedText), ("redirect_uri", redirectURI),
         ("code_verifier", verifier.exposedText),
       ]
-      return form + provider.resources.map { ("resource", $0) }
+      return form + resources
     case .refreshToken(let token):
       form = [("grant_type", "refresh_token"), ("refresh_token", token.exposedText)]
-      return form + provider.resources.map { ("resource", $0) }
+      return form + resources
     }
-    if !provider.scopes.isEmpty { form.append(("scope", provider.scopes.joined(separator: provider.scopeSeparator))) }
+    if !provider.scopes.isEmpty { form.append(("scope", provider.scopes.joined(separator: provider.quirks.scopeSeparator))) }
     if let audience = provider.audience { form.append(("audience", audience)) }
-    form += provider.resources.map { ("resource", $0) }
-    return form
+    return form + resources
+  }
+
+  private var resources: [(name: String, value: String)] {
+    provider.quirks.resourcesAt.contains(.token) ? provider.resources.map { ("resource", $0) } : []
   }
 }

@@ -13,18 +13,23 @@ struct TokenResponse: Sendable, Equatable {
   var refreshToken: Secret?
   /// Source: OpenID Connect Core §3.1.3.3.
   var idToken: Secret?
+  /// nil: those that were asked for. Source: RFC 6749 §5.1.
+  var scopes: [String]?
 
   /// RFC 6749 sets no limit; larger ones would not fit into a header section anyway.
   static let tokenByteCountMax = 16 * 1024
 
-  init(accessToken: Secret, lifetime: Duration?, refreshToken: Secret? = nil, idToken: Secret? = nil) {
+  init(accessToken: Secret, lifetime: Duration?, refreshToken: Secret? = nil, idToken: Secret? = nil, scopes: [String]? = nil) {
     self.accessToken = accessToken
     self.idToken = idToken
+    self.scopes = scopes
     self.lifetime = lifetime
     self.refreshToken = refreshToken
   }
 
-  init(reading response: ProviderResponse) throws(TokenEndpointFailure) {
+  init(
+    reading response: ProviderResponse, quirks: ProviderQuirks = ProviderQuirks()
+  ) throws(TokenEndpointFailure) {
     let retryAfter = RetryAfter.seconds(response.retryAfter)
     switch response.status {
     case 408, 425, 429, 500..<600: throw .transient(.status(response.status), retryAfter: retryAfter)
@@ -33,25 +38,26 @@ struct TokenResponse: Sendable, Equatable {
     }
     let members = Members(response)
     // Before the token: some providers answer 200 with an error.
-    if let code = members?["error"] { throw Self.failure(code: code, retryAfter: retryAfter) }
+    if let code = members?["error"] { throw Self.failure(code: code, quirks, retryAfter: retryAfter) }
     guard response.status < 300 else { throw Self.failure(status: response.status, members, response) }
-    guard let members else {
+    guard let members = members?.standing(in: quirks.tokenMember) else {
       throw .transient(response.isHTML ? .html(status: response.status) : .malformed, retryAfter: nil)
     }
     guard let token = members["access_token"], Self.isSendable(token) else {
       throw .transient(.malformed, retryAfter: nil)
     }
     // A type that is not understood must not be used. Source: RFC 6749 §7.1.
-    guard members["token_type"].map({ $0.lowercased() == "bearer" }) ?? true else {
+    guard members["token_type"].map({ $0.lowercased() == "bearer" || $0 == quirks.tokenType }) ?? true else {
       throw .refused(.unsupportedTokenType)
     }
     let refreshToken = members["refresh_token"].flatMap { Self.isSendable($0) ? Secret($0) : nil }
     self.init(accessToken: Secret(token), lifetime: members.seconds("expires_in"), refreshToken: refreshToken,
-      idToken: members["id_token"].map { Secret($0) })
+      idToken: members["id_token"].map { Secret($0) }, scopes: members.scopes(separatedBy: quirks.scopeSeparator))
   }
 
-  private static func failure(code: String, retryAfter: Duration?) -> TokenEndpointFailure {
+  private static func failure(code: String, _ quirks: ProviderQuirks, retryAfter: Duration?) -> TokenEndpointFailure {
     switch code {
+    case _ where quirks.invalidGrantCodes.contains(code): .refused(.invalidGrant)
     case "temporarily_unavailable", "server_error", "slow_down": .transient(.announced, retryAfter: retryAfter)
     default: .refused(ProviderRefusal(rawValue: code) ?? .other)
     }
@@ -87,7 +93,20 @@ private struct Members {
     self.object = object
   }
 
+  private init(object: JSONObject) { self.object = object }
+
+  /// The members of the object that is `name`, where there is one.
+  func standing(in name: String?) -> Members {
+    name.flatMap { object[$0]?.object }.map(Members.init(object:)) ?? self
+  }
+
   subscript(name: String) -> String? { object[name]?.string }
+
+  /// As the provider separates them; spaces separate always. nil: none are named.
+  func scopes(separatedBy separator: String) -> [String]? {
+    let scopes = self["scope"]?.split { $0 == " " || String($0) == separator }.map(String.init) ?? []
+    return scopes.isEmpty ? nil : scopes
+  }
 
   /// A number, or a number in a string; nil unless positive.
   func seconds(_ name: String) -> Duration? {

@@ -6,6 +6,8 @@ final class Section {
   let value: YAMLValue
   private let mapping: Node.Mapping
   private var knownKeys: [String] = []
+  /// Stands for members that are absent, such as those of a preset.
+  var fallback: Node.Mapping?
 
   fileprivate init(value: YAMLValue, mapping: Node.Mapping) {
     self.value = value
@@ -15,8 +17,16 @@ final class Section {
   /// The member, or nil when it is absent.
   func member(_ key: String) -> YAMLValue? {
     knownKeys.append(key)
-    guard let node = mapping.first(where: { $0.key.scalar?.string == key })?.value else { return nil }
-    return YAMLValue(node: node, path: value.path.isEmpty ? key : "\(value.path).\(key)", context: value.context)
+    return own(key) ?? fallback?.first { $0.key.scalar?.string == key }.map { value(of: key, $0.value) }
+  }
+
+  /// The member as this mapping itself has it.
+  func own(_ key: String) -> YAMLValue? {
+    mapping.first { $0.key.scalar?.string == key }.map { value(of: key, $0.value) }
+  }
+
+  private func value(of key: String, _ node: Node) -> YAMLValue {
+    YAMLValue(node: node, path: value.path.isEmpty ? key : "\(value.path).\(key)", context: value.context)
   }
 
   /// nil: absent, or faulty.

@@ -16,11 +16,13 @@ extension YAMLValue {
 
   /// What Postern is to a provider.
   ///
-  /// - Parameter keys: whether a key may stand for the secret.
-  func providerClient(keys: Bool = true) -> ProviderClient? {
+  /// - Parameters:
+  ///   - keys: whether a key may stand for the secret.
+  ///   - usual: how such a client authenticates itself unless it says otherwise.
+  func providerClient(keys: Bool = true, usual: ProviderClient.Authentication = .basic) -> ProviderClient? {
     section { section in
       let id = section.required("id") { $0.text }
-      let authentication = section.optional("authentication", default: .basic) { value in
+      let authentication = section.optional("authentication", default: usual) { value in
         value.choice(
           ProviderClient.Authentication.allCases.filter { keys || $0 != .privateKeyJWT }.map { ($0.rawValue, $0) },
           unavailable: (keys ? [] : ["private_key_jwt"]) + ["tls_client_auth", "none"])
@@ -63,13 +65,15 @@ extension YAMLValue {
 
 extension Section {
   fileprivate func provider(_ id: ProviderID) -> Provider? {
+    fallback = optional("preset") { $0.providerPreset }
+    let usual = fallback?["authentication"]?.string.flatMap(ProviderClient.Authentication.init(rawValue:)) ?? .basic
     let issuer = optional("issuer") { value in
       value.endpointURL.flatMap { _ in value.text }
     }
     let isDiscovered = issuer != nil
     let endpoint = endpoint("token_endpoint", isRequired: !isDiscovered)
     let keySet = optional("jwks_uri") { $0.endpointURL }
-    let client = required("client") { $0.providerClient() }
+    let client = required("client") { $0.providerClient(usual: usual) }
     let grant = required("grant") { value in
       value.choice(
         [("client_credentials", GrantType.clientCredentials), ("authorization_code", .authorizationCode)],
@@ -86,6 +90,9 @@ extension Section {
     let allowedHosts = required("allowed_hosts", "the only hosts that this provider's tokens are sent to") { value in
       value.uniqueList { $0.hostName }
     }
+    let audience = optional("audience") { $0.text }
+    let resources = optional("resources", default: []) { $0.uniqueList { $0.text } }
+    let quirks = providerQuirks
     var allowHTTP = false
     var allowPrivateAddresses = false
     nested("development") { section in
@@ -105,14 +112,14 @@ extension Section {
       member(key)?.fault(
         "\(value.path): secrets and tokens would travel in clear; use https, or development: { allow_http: true }")
     }
-    guard endpoint != nil || issuer != nil, let client, let grant, let scopes, let allowedHosts, let defaultLifetime else {
-      return nil
-    }
+    guard endpoint != nil || issuer != nil, let client, let grant, let scopes, let resources, let quirks, let allowedHosts,
+      let defaultLifetime
+    else { return nil }
     if grant == .authorizationCode, authorization == nil { return nil }
     return Provider(
       id: id, issuer: issuer, tokenEndpoint: endpoint, keySetURL: keySet, client: client, scopes: scopes,
-      allowedHosts: allowedHosts, allowHTTP: allowHTTP, allowPrivateAddresses: allowPrivateAddresses,
-      defaultLifetime: defaultLifetime, authorization: authorization)
+      audience: audience, resources: resources, allowedHosts: allowedHosts, allowHTTP: allowHTTP, allowPrivateAddresses: allowPrivateAddresses,
+      defaultLifetime: defaultLifetime, authorization: authorization, quirks: quirks)
   }
 
   /// An endpoint that the metadata of an issuer can tell.
@@ -129,7 +136,7 @@ extension Section {
     guard grant == .authorizationCode else {
       // Of a faulty grant, too, the members are known.
       for key in keys {
-        guard let member = member(key), grant != nil else { continue }
+        guard member(key) != nil, let member = own(key), grant != nil else { continue }
         member.fault("\(key) is for providers with grant: authorization_code")
       }
       return nil

@@ -14,8 +14,8 @@ struct PosternCommand: AsyncParsableCommand {
       """,
     subcommands: [
       ServeCommand.self, DevCommand.self, CheckCommand.self, MigrateCommand.self, ClientCommand.self,
-      AccountCommand.self, TokenCommand.self, ConnectionCommand.self, KeysCommand.self, ExplainCommand.self,
-      HealthCommand.self, CloudVaultCommand.self,
+      AccountCommand.self, TokenCommand.self, ConnectionCommand.self, ProviderCommand.self, KeysCommand.self,
+      ExplainCommand.self, HealthCommand.self, CloudVaultCommand.self,
     ])
 }
 

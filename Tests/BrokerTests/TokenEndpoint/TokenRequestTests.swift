@@ -28,7 +28,7 @@ struct TokenRequestTests {
   @Test("RFC 8707 §2: every resource is a parameter of its own; audience and separator are the provider's habits")
   func parameters() {
     var provider = Provider.cloudVault(scopes: ["a", "b"])
-    provider.scopeSeparator = ","
+    provider.quirks.scopeSeparator = ","
     provider.audience = "https://api"
     provider.resources = ["https://r/1", "https://r/2"]
     #expect(
