@@ -110,4 +110,28 @@ extension SystemTests {
     _ = try connect(&browser, provider, deployment)
     #expect(try HTTPClient.get(port: deployment.port, "/box/things", fields: bearer).status == 200)
   }
+
+  @Test("DESIGN §5: on four instances, tokens that the upstream refuses cost one refresh and no client notices; refusing what comes after them costs none")
+  func upstreamRefusal() throws {
+    let provider = try ScriptedOAuthProvider(firstLifetime: 3600)
+    defer { provider.stop() }
+    let deployment = try Deployment(processes: 4, connectable: provider.port)
+    let ports = deployment.processes.map(\.port)
+    let bearer = try userToken(deployment)
+    @Sendable func call(_ number: Int) -> Int? {
+      try? HTTPClient.get(port: ports[number % 4], "/box/things", fields: bearer).status
+    }
+    var browser = Browser(deployment)
+    _ = try connect(&browser, provider, deployment)
+    #expect(inParallel(8, call).allSatisfy { $0 == 200 })
+
+    provider.endAccessTokens()
+    let answers = inParallel(48, call)
+    #expect(answers.allSatisfy { $0 == 200 }, "\(answers) \(deployment.warnings)")
+    #expect(provider.counts.refreshes == 1)
+
+    provider.refuseCalls()
+    for _ in 0..<3 { #expect(inParallel(24, call).allSatisfy { $0 == 401 }) }
+    #expect(provider.counts.refreshes == 1)
+  }
 }

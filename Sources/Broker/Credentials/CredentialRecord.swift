@@ -12,6 +12,8 @@ struct CredentialRecord: Sendable, Equatable {
   var expiresAt: Timestamp
   /// What was asked for (`TokenRequest.fingerprint`): after a change of the configuration the token no longer fits.
   var fingerprint: String
+  /// It was asked for because an upstream had refused the one before it.
+  var followsRefusal = false
 
   /// Not to be sent from here on.
   var sendableUntil: Timestamp { expiresAt - RenewalMargins.margins(lifetime: expiresAt - obtainedAt, jitter: 0).hard }
@@ -23,10 +25,16 @@ struct CredentialRecord: Sendable, Equatable {
     expiresAt - RenewalMargins.margins(lifetime: expiresAt - obtainedAt, jitter: jitter).soft
   }
 
-  func live(generation: Int64, jitter: Double) -> LiveCredential {
+  func live(generation: Int64, jitter: Double, limits: BrokerLimits) -> LiveCredential {
     LiveCredential(
       fieldValue: Secret(bytes: Array("Bearer ".utf8) + accessToken.exposedBytes), expiresAt: sendableUntil,
-      renewAt: renewAt(jitter: jitter), generation: generation)
+      renewAt: renewAt(jitter: jitter), generation: generation,
+      heedsRefusalFrom: heedsRefusalFrom(limits))
+  }
+
+  /// From here on another may be asked for because an upstream refuses this one.
+  func heedsRefusalFrom(_ limits: BrokerLimits) -> Timestamp {
+    followsRefusal ? obtainedAt + limits.stormWindow : Timestamp(microseconds: .min)
   }
 }
 
@@ -39,7 +47,8 @@ extension CredentialRecord {
     else { return nil }
     self.init(
       accessToken: Secret(token), refreshToken: object["refresh_token"]?.string.map { Secret($0) }, obtainedAt: Timestamp(microseconds: obtainedAt),
-      expiresAt: Timestamp(microseconds: expiresAt), fingerprint: fingerprint)
+      expiresAt: Timestamp(microseconds: expiresAt), fingerprint: fingerprint,
+      followsRefusal: object["follows_refusal"] == .bool(true))
   }
 
   /// JSON; times in microseconds since 1970.
@@ -50,6 +59,7 @@ extension CredentialRecord {
       "expires_at": .integer(expiresAt.microseconds),
       "fingerprint": .string(fingerprint),
     ]
+    if followsRefusal { object["follows_refusal"] = .bool(true) }
     if let refreshToken { object["refresh_token"] = .string(refreshToken.exposedText) }
     return object.bytes
   }

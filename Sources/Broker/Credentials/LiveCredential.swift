@@ -11,11 +11,23 @@ public struct LiveCredential: Sendable, Equatable {
   public var renewAt: Timestamp
   /// Names this credential among those of its connection.
   public var generation: Int64
+  /// From here on an upstream that refuses the credential gets another one; until then it would only refuse that, too.
+  public var heedsRefusalFrom: Timestamp
 
-  public init(fieldValue: Secret, expiresAt: Timestamp, renewAt: Timestamp, generation: Int64) {
+  public init(
+    fieldValue: Secret, expiresAt: Timestamp, renewAt: Timestamp, generation: Int64,
+    heedsRefusalFrom: Timestamp = Timestamp(microseconds: .min)
+  ) {
     self.fieldValue = fieldValue
     self.expiresAt = expiresAt
     self.renewAt = renewAt
     self.generation = generation
+    self.heedsRefusalFrom = heedsRefusalFrom
+  }
+
+  /// - Parameter generation: what the upstream has refused.
+  /// - Returns: whether something else comes of it: this is a later one, or may be replaced.
+  public func heedsRefusal(of generation: Int64, at now: Timestamp) -> Bool {
+    self.generation > generation || now >= heedsRefusalFrom
   }
 }

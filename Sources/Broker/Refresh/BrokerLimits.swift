@@ -17,6 +17,8 @@ public struct BrokerLimits: Sendable, Equatable {
   public var refusalPauseMax = Duration.seconds(5 * 60)
   /// How long a connection that has ended is not looked at again, unless it changes.
   public var endedPause = Duration.seconds(2)
+  /// An upstream that refuses the successor of a token that it has refused gets no other one for so long.
+  public var stormWindow = Duration.seconds(60)
   /// Between tries to store a credential that was received; doubles from the first to the second.
   public var storePauseMin = Duration.milliseconds(250)
   public var storePauseMax = Duration.seconds(5)

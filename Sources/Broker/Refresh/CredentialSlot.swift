@@ -19,10 +19,16 @@ struct CredentialSlot {
 
   /// - Parameters:
   ///   - replaced: a generation that the caller has no use for; nil: any that is live will do.
+  ///   - isRefused: whether an upstream would not take it.
   ///   - mayRenew: false: what is there serves, and nothing begins.
-  mutating func demand(replacing replaced: Int64? = nil, at now: Timestamp, mayRenew: Bool = true) -> Demand {
+  mutating func demand(
+    replacing replaced: Int64? = nil, isRefused: Bool = false, at now: Timestamp, mayRenew: Bool = true
+  ) -> Demand {
     let isOpen = mayRenew && !isRenewing && closure(at: now) == nil
-    if let credential = live(at: now), credential.generation > replaced ?? .min {
+    let replaced = replaced ?? .min
+    if let credential = live(at: now),
+      credential.generation > replaced || isRefused && !credential.heedsRefusal(of: replaced, at: now)
+    {
       let renew = isOpen && now >= credential.renewAt
       isRenewing = isRenewing || renew
       return .serve(credential, renew: renew)

@@ -20,6 +20,12 @@ public final class LiveCredentials: Sendable, ChangeObserver {
     var credentialCount = 0
   }
 
+  /// A credential that somebody has no use for.
+  private struct Unwanted {
+    let generation: Int64
+    var isRefused = false
+  }
+
   private typealias EntryNumber = Int
   private typealias Waiter = CheckedContinuation<Result<LiveCredential, BrokerFailure>, Never>
 
@@ -85,24 +91,31 @@ public final class LiveCredentials: Sendable, ChangeObserver {
   ///
   /// - Parameters:
   ///   - owner: a subject for what that subject has connected.
-  ///   - generation: one that the caller has no use for, as when the upstream refused it: what comes is a later one.
-  ///     Whoever names the same one is answered by the same renewal.
+  ///   - generation: one that the caller has no use for: what comes is a later one. Whoever names the same one is
+  ///     answered by the same renewal.
+  ///   - isRefused: whether an upstream would not take that one: the same comes back when it is the successor of another
+  ///     that was refused shortly before (`LiveCredential.heedsRefusalFrom`), or nothing can replace it.
   /// - Throws: `notConnected` or `needsReauthentication` when the user has to act; `unavailable` or `refused` when the
   ///   provider or the store does not help, at once while the pause after a failure lasts.
   public func credential(
-    for provider: ProviderID, of owner: ConnectionKey.Owner = .service, replacing generation: Int64? = nil
+    for provider: ProviderID, of owner: ConnectionKey.Owner = .service, replacing generation: Int64? = nil,
+    isRefused: Bool = false
   ) async throws(BrokerFailure) -> LiveCredential {
     let key = ConnectionKey(provider: provider, owner: owner)
     state.withLock { if owner != .service, $0.used.count < rememberedMax { $0.used.insert(key) } }
-    return try await credential(key, replacing: generation)
+    let unwanted = generation.map { Unwanted(generation: $0, isRefused: isRefused) }
+    let credential = try await credential(key, replacing: unwanted)
+    // A renewal that was under way already wanted any that is live.
+    guard let generation, isRefused, credential.generation <= generation,
+      credential.heedsRefusal(of: generation, at: clock.now)
+    else { return credential }
+    return try await self.credential(key, replacing: unwanted)
   }
 
-  private func credential(
-    _ key: ConnectionKey, replacing generation: Int64?
-  ) async throws(BrokerFailure) -> LiveCredential {
+  private func credential(_ key: ConnectionKey, replacing unwanted: Unwanted?) async throws(BrokerFailure) -> LiveCredential {
     let result = await withCheckedContinuation { (waiter: Waiter) in
       let now = clock.now
-      let answer = state.withLock { demand(key, replacing: generation, by: waiter, at: now, &$0) }
+      let answer = state.withLock { demand(key, replacing: unwanted, by: waiter, at: now, &$0) }
       if let answer { waiter.resume(returning: answer) }
     }
     return try result.get()
@@ -145,7 +158,7 @@ public final class LiveCredentials: Sendable, ChangeObserver {
   }
 
   func renew(_ due: DueRenewal) async throws(BrokerFailure) {
-    _ = try await credential(due.key, replacing: due.generation)
+    _ = try await credential(due.key, replacing: Unwanted(generation: due.generation))
   }
 
   /// The connections that somebody has asked for since the last time.
@@ -191,7 +204,7 @@ public final class LiveCredentials: Sendable, ChangeObserver {
 
   /// - Returns: nil when `waiter` was put to wait.
   private func demand(
-    _ key: ConnectionKey, replacing generation: Int64?, by waiter: Waiter, at now: Timestamp, _ state: inout State
+    _ key: ConnectionKey, replacing unwanted: Unwanted?, by waiter: Waiter, at now: Timestamp, _ state: inout State
   ) -> Result<LiveCredential, BrokerFailure>? {
     guard let provider = state.providers[key.provider], provider.hasConnections(of: key.owner) else {
       return .failure(.unknownProvider)
@@ -199,14 +212,16 @@ public final class LiveCredentials: Sendable, ChangeObserver {
     let number = entry(of: key, &state)
     guard var entry = state.entries[number] else { preconditionFailure("the entry was just made") }
     defer { state.entries[number] = entry }
-    switch entry.slot.demand(replacing: generation, at: now, mayRenew: !state.isShuttingDown) {
+    let demand = entry.slot.demand(
+      replacing: unwanted?.generation, isRefused: unwanted?.isRefused == true, at: now, mayRenew: !state.isShuttingDown)
+    switch demand {
     case .fail(let failure): return .failure(failure)
     case .serve(let credential, let renew):
-      if renew { startRenewal(of: number, key, provider, replacing: credential.generation, &state) }
+      if renew { startRenewal(of: number, key, provider, replacing: Unwanted(generation: credential.generation), &state) }
       return .success(credential)
     case .wait(let renew):
       entry.waiters.append(waiter)
-      if renew { startRenewal(of: number, key, provider, replacing: generation, &state) }
+      if renew { startRenewal(of: number, key, provider, replacing: unwanted, &state) }
       return nil
     }
   }
@@ -221,12 +236,12 @@ public final class LiveCredentials: Sendable, ChangeObserver {
   }
 
   private func startRenewal(
-    of number: EntryNumber, _ key: ConnectionKey, _ provider: Provider, replacing generation: Int64?, _ state: inout State
+    of number: EntryNumber, _ key: ConnectionKey, _ provider: Provider, replacing unwanted: Unwanted?, _ state: inout State
   ) {
     state.taskCount += 1
     let task = state.taskCount
     state.tasks[task] = Task(executorPreference: executor) { [self] in
-      await renew(number, key, provider, replacing: generation, by: task)
+      await renew(number, key, provider, replacing: unwanted, by: task)
       gates.leave(key.provider, by: task)
       self.state.withLock { $0.tasks[task] = nil }
     }
@@ -235,7 +250,7 @@ public final class LiveCredentials: Sendable, ChangeObserver {
   // MARK: Renewal
 
   private func renew(
-    _ number: EntryNumber, _ key: ConnectionKey, _ provider: Provider, replacing generation: Int64?,
+    _ number: EntryNumber, _ key: ConnectionKey, _ provider: Provider, replacing unwanted: Unwanted?,
     by renewal: ProviderGate.Renewal
   ) async {
     let driver = RefreshDriver(
@@ -243,16 +258,19 @@ public final class LiveCredentials: Sendable, ChangeObserver {
       sleeper: sleeper, observer: observer, limits: limits,
       isEnding: { [self] in state.withLock { $0.isShuttingDown } },
       turnsAway: { [gates] in gates.enter(key.provider, by: renewal) })
-    switch await driver.run(replacing: generation) {
+    let isRefused = unwanted?.isRefused == true
+    switch await driver.run(replacing: unwanted?.generation, isRefused: isRefused) {
     case .adopted(let record, let generation):
       observer.observe(.adopted(generation: generation), of: key)
       succeed(number, with: record, generation: generation)
     case .kept(let record, let generation): succeed(number, with: record, generation: generation, isLast: true)
-    case .obtained(let record, let lease):
+    case .obtained(var record, let lease):
+      record.followsRefusal = isRefused
       gates.note(nil, of: key)
+      let isLasting = record.refreshToken != nil
       let credential = succeed(number, with: record, generation: lease.map { $0.generation + 1 })
       await keep(record, lease: lease, of: key) { [self] in
-        record.refreshToken != nil || state.withLock { $0.entries[number]?.credentialCount == credential }
+        isLasting || state.withLock { $0.entries[number]?.credentialCount == credential }
       }
     case .failed(let failure, let lease):
       let pause = fail(number, failure)
@@ -307,8 +325,11 @@ public final class LiveCredentials: Sendable, ChangeObserver {
     var credentialNumber = 0
     finish(number) { entry, _ in
       let next = (entry.slot.credential?.generation ?? 0) + 1
-      var credential = record.live(generation: generation ?? next, jitter: jitter)
-      if isLast { credential.renewAt = credential.expiresAt }
+      var credential = record.live(generation: generation ?? next, jitter: jitter, limits: limits)
+      if isLast {
+        credential.renewAt = credential.expiresAt
+        credential.heedsRefusalFrom = credential.expiresAt
+      }
       entry.slot.succeed(with: credential)
       entry.credentialCount += 1
       credentialNumber = entry.credentialCount

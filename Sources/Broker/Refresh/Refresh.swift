@@ -5,7 +5,7 @@ import OAuthCore
 ///
 /// ```
 /// reading ─┬ nothing to use ──────────────────────→ ended
-///          ├ live, and what is wanted ────────────→ adopted │ kept
+///          ├ live, and what is wanted, or refused like the one before ─→ adopted │ kept
 ///          └ to be replaced → leasing
 /// leasing ─┬ another has it, or has moved the row → waiting → reading …, until leaseWait → waited
 ///          ├ closed after a failure ──────────────→ waited
@@ -115,6 +115,7 @@ struct Refresh: Sendable, Equatable {
 
   private let grant: Grant
   private let replacing: Int64?
+  private let isRefused: Bool
   private let limits: BrokerLimits
   private let giveUpAt: Timestamp
   private var waitCount = 0
@@ -122,10 +123,13 @@ struct Refresh: Sendable, Equatable {
 
   /// The first action is `read`.
   ///
-  /// - Parameter replacing: the generation that is no longer wanted; nil: any that is live will do.
-  init(_ grant: Grant, replacing: Int64?, limits: BrokerLimits, at now: Timestamp) {
+  /// - Parameters:
+  ///   - replacing: the generation that is no longer wanted; nil: any that is live will do.
+  ///   - isRefused: whether an upstream would not take that one.
+  init(_ grant: Grant, replacing: Int64?, isRefused: Bool = false, limits: BrokerLimits, at now: Timestamp) {
     self.grant = grant
     self.replacing = replacing
+    self.isRefused = isRefused
     self.limits = limits
     giveUpAt = now + limits.leaseWait
   }
@@ -164,7 +168,8 @@ struct Refresh: Sendable, Equatable {
       return .takeLease(generation: generation)
     case .credential(let record, let generation):
       if record.sendableUntil > now {
-        if generation > replacing ?? .min { return finish(.adopted(record, generation: generation)) }
+        let isUnheeded = isRefused && now < record.heedsRefusalFrom(limits)
+        if generation > replacing ?? .min || isUnheeded { return finish(.adopted(record, generation: generation)) }
         if record.refreshToken == nil, grant != .clientCredentials { return finish(.kept(record, generation: generation)) }
       }
       state = .leasing(record)

@@ -17,9 +17,12 @@ struct RefreshDriver: Sendable {
   /// Asked before the provider is; nil: it may be.
   let turnsAway: @Sendable () -> BrokerFailure?
 
-  /// - Parameter generation: what is no longer wanted; nil: any that is live will do.
-  func run(replacing generation: Int64?) async -> Refresh.Outcome {
-    var refresh = Refresh(provider.refreshGrant, replacing: generation, limits: limits, at: clock.now)
+  /// - Parameters:
+  ///   - generation: what is no longer wanted; nil: any that is live will do.
+  ///   - isRefused: whether an upstream would not take it.
+  func run(replacing generation: Int64?, isRefused: Bool) async -> Refresh.Outcome {
+    var refresh = Refresh(
+      provider.refreshGrant, replacing: generation, isRefused: isRefused, limits: limits, at: clock.now)
     var action = Refresh.Action.read
     while true {
       if case .finish(let outcome) = action { return outcome }

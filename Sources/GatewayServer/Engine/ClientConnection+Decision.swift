@@ -115,6 +115,7 @@ extension ClientConnection {
     case .fixed(let line): return forward(route, path, credential: line, bytes)
     case .provider(let provider):
       guard let line = provider.currentLine(at: engine.wallNow) else { return park(untilObtained: provider, bytes) }
+      exchange.credentialGeneration = provider.generation
       return forward(route, path, credential: line, bytes)
     case .connections(let connections):
       // Such a route is not anonymous; the configuration has seen to it.
@@ -123,6 +124,7 @@ extension ClientConnection {
       guard let line = credential.currentLine(at: engine.wallNow) else {
         return park(untilObtained: credential, connectURL: connections.connectURL, bytes)
       }
+      exchange.credentialGeneration = credential.generation
       return forward(route, path, credential: line, bytes)
     }
   }

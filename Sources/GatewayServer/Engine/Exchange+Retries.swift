@@ -25,11 +25,13 @@ extension Exchange {
 
   /// Takes note of how a server answered, before anything is forwarded.
   ///
-  /// - Returns: whether the request goes to another server; the connection is closed then.
+  /// - Returns: whether nothing is forwarded now: the request was sent again, on another connection, or the response is
+  ///   held.
   func goesElsewhere(
     after head: borrowing ResponseHead, _ bytes: Span<UInt8>, from connection: UpstreamConnection
   ) -> Bool {
     let server = connection.server
+    if head.status == 401, heeds401(from: connection) { return true }
     guard let cause = RetryCause(status: head.status) else {
       server.succeed(at: engine.loop.now)
       return false

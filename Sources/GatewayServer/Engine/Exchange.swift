@@ -34,6 +34,12 @@ final class Exchange {
   private(set) var isReplayable = false
   /// Where its `Host` line stands: another server may have another name.
   private var hostLine = 0..<0
+  /// Where the credential's stands: an upstream may refuse it.
+  private var credentialLine = 0..<0
+  /// Names what that line holds, of a credential that can be replaced.
+  var credentialGeneration = Int64.min
+  /// Whether a 401 of this request was answered with another credential, or could not be.
+  var hasHeededRefusal = false
   private var hasRetriedStale = false
   /// Further tries, and the servers that were tried; see `UpstreamServer.bit`.
   var retryCount = 0
@@ -88,6 +94,8 @@ final class Exchange {
     startedAt = engine.loop.now
     hasBegunResponse = false
     hasRetriedStale = false
+    hasHeededRefusal = false
+    credentialGeneration = .min
     isDechunking = false
     isOpenEnded = false
     isEventStream = false
@@ -162,6 +170,7 @@ final class Exchange {
     request.append(server.hostLine)
     // For this hop: a server of HTTP/2 gets it without the nomination. Source: RFC 9110 §10.1.4.
     if server.applicationProtocol != .http1, withClient({ $0.acceptsTrailers }) { request.append("Connection: TE\r\nTE: trailers\r\n") }
+    credentialLine = request.count..<request.count &+ credential.count
     request.append(credential)
     if tunnel != nil { request.append(Tunnel.fieldLines) }
     withClient { $0.appendForwardedLines(to: &request) }
@@ -178,13 +187,22 @@ final class Exchange {
   }
 
   func replaceHostLine(by line: [UInt8]) {
+    let shift = line.count - hostLine.count
+    hostLine = replace(hostLine, by: line)
+    credentialLine = credentialLine.lowerBound &+ shift..<credentialLine.upperBound &+ shift
+  }
+
+  func replaceCredentialLine(by line: [UInt8]) { credentialLine = replace(credentialLine, by: line) }
+
+  /// - Returns: where `line` stands now.
+  private func replace(_ range: Range<Int>, by line: [UInt8]) -> Range<Int> {
     var replaced = ByteQueue(pool: engine.pool)
     replaced.reserve(request.count &+ line.count)
-    replaced.append(UnsafeRawBufferPointer(rebasing: request.readable[..<hostLine.lowerBound]))
+    replaced.append(UnsafeRawBufferPointer(rebasing: request.readable[..<range.lowerBound]))
     replaced.append(line)
-    replaced.append(UnsafeRawBufferPointer(rebasing: request.readable[hostLine.upperBound...]))
-    hostLine = hostLine.lowerBound..<hostLine.lowerBound &+ line.count
+    replaced.append(UnsafeRawBufferPointer(rebasing: request.readable[range.upperBound...]))
     swap(&request, &replaced)
+    return range.lowerBound..<range.lowerBound &+ line.count
   }
 
   /// Takes as much of the request body as is there.
@@ -246,7 +264,8 @@ final class Exchange {
 
   func sendBody(_ bytes: Span<UInt8>) {
     guard let upstream else { return }
-    if upstream.isConnecting, request.count &+ bytes.count <= engine.limits.replayBytes {
+    let isKept = upstream.isConnecting || credentialGeneration != .min
+    if isKept, isReplayable, request.count &+ bytes.count <= engine.limits.replayBytes {
       request.append(bytes)
     } else {
       // What has passed by cannot be sent a second time.
@@ -376,11 +395,16 @@ final class Exchange {
   }
 
   /// Breaks the upstream exchange off.
-  func abandonUpstream() {
-    guard let upstream else { return }
+  ///
+  /// - Returns: the server that it was with; nil: there was none.
+  @discardableResult
+  func abandonUpstream() -> UpstreamServer? {
+    guard let upstream else { return nil }
     self.upstream = nil
-    upstream.server.end(at: engine.loop.now)
+    let server = upstream.server
+    server.end(at: engine.loop.now)
     upstream.close()
+    return server
   }
 
   /// Whether the client takes more of the response.

@@ -33,6 +33,9 @@ final class UpstreamConnection: ReadinessHandler, RosterMember {
   @exclusivity(unchecked) private var scanner: ResponseScanner
   private var hasHead = false
   private var interimCount = 0
+  /// Whether a head waits, with what followed it, for a word of the exchange; and how many did before.
+  private var isHeld = false
+  private var holdCount = 0
   @exclusivity(unchecked) private var body = BodyReader()
 
   /// - Parameter tls: nil: clear text.
@@ -178,6 +181,7 @@ final class UpstreamConnection: ReadinessHandler, RosterMember {
   func timeOut() {
     guard let exchange else { return close() }
     if isConnecting { return fail(.connectionTimeout) }
+    if isHeld { return release() }
     // Waiting for a slow client is not the upstream's fault; the client has a deadline of its own.
     guard exchange.clientTakesMore else {
       deadline = engine.deadline(after: server.waits.idle)
@@ -203,7 +207,7 @@ final class UpstreamConnection: ReadinessHandler, RosterMember {
 
   private func receive(_ exchange: Exchange) {
     var receptions = 0
-    while channel.isReadable, isCarrying, exchange.clientTakesMore {
+    while channel.isReadable, isCarrying, !isHeld, exchange.clientTakesMore {
       guard receptions < engine.limits.receptionsPerTurn else {
         return engine.loop.inNextTurn { [self] in if isCarrying { pump() } }
       }
@@ -263,8 +267,8 @@ final class UpstreamConnection: ReadinessHandler, RosterMember {
       return count
     }
     // What answers well, where nothing speaks against the server, is not looked into.
-    if scanner.head.status >= 502 || server.isAttended, exchange.goesElsewhere(after: scanner.head, bytes, from: self) {
-      return bytes.count
+    if scanner.head.status >= 401 || server.isAttended, exchange.goesElsewhere(after: scanner.head, bytes, from: self) {
+      return isHeld ? 0 : bytes.count
     }
     hasHead = true
     deadline = engine.deadline(after: server.waits.idle)
@@ -346,6 +350,34 @@ final class UpstreamConnection: ReadinessHandler, RosterMember {
     return taken
   }
 
+  // MARK: Holding
+
+  /// Nothing is read from now on until `release`, or the connection is closed.
+  ///
+  /// - Returns: names this hold.
+  func hold() -> Int {
+    isHeld = true
+    holdCount += 1
+    deadline = engine.deadline(after: engine.waits.decision)
+    return holdCount
+  }
+
+  func isHeld(_ hold: Int) -> Bool { isHeld && hold == holdCount }
+
+  /// What was held goes on to the client.
+  func release() {
+    isHeld = false
+    scanner.reset()
+    deadline = engine.deadline(after: server.waits.responseHead)
+    exchangeReference?._withUnsafeGuaranteedRef { exchange in
+      isPumping = true
+      let used = process(channel.inbound.readable.octets.span, exchange)
+      if isCarrying { channel.inbound.consume(used) }
+      isPumping = false
+      if isCarrying { pump() } else { exchange.withClient { $0.pump() } }
+    }
+  }
+
   // MARK: Ends
 
   private func ended() {
@@ -387,6 +419,7 @@ final class UpstreamConnection: ReadinessHandler, RosterMember {
   func close() {
     guard !isClosed else { return }
     isClosed = true
+    isHeld = false
     if isIdle { server.remove(self) }
     isIdle = false
     exchangeReference = nil

@@ -153,7 +153,7 @@ final class StreamWatch: @unchecked Sendable {
     case .session: return await answer(facts, by: engine.sessionAccess?.verifier)
     case .connection(let provider, let subject):
       do throws(BrokerFailure) {
-        _ = try await connections.credential(for: provider, of: subject)
+        _ = try await connections.credential(for: provider, of: subject, refused: nil)
         return .holds(nil)
       } catch {
         if case .unavailable = error { return .unknown }

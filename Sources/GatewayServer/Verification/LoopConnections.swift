@@ -5,7 +5,11 @@ import OAuthCore
 /// Where routes get the credentials that users have connected.
 public protocol ConnectionSource: Sendable {
   /// A credential of the subject that may be sent now, refreshed if need be.
-  func credential(for provider: ProviderID, of subject: Subject) async throws(BrokerFailure) -> LiveCredential
+  ///
+  /// - Parameter generation: what the upstream has refused: a later one is wanted, and comes unless there is none.
+  func credential(
+    for provider: ProviderID, of subject: Subject, refused generation: Int64?
+  ) async throws(BrokerFailure) -> LiveCredential
   /// Where a browser goes to connect an account at the provider.
   func connectURL(for provider: ProviderID) -> String
 }
@@ -13,7 +17,9 @@ public protocol ConnectionSource: Sendable {
 /// For a gateway whose users connect nothing.
 public struct NoConnections: ConnectionSource {
   public init() {}
-  public func credential(for provider: ProviderID, of subject: Subject) async throws(BrokerFailure) -> LiveCredential {
+  public func credential(
+    for provider: ProviderID, of subject: Subject, refused generation: Int64?
+  ) async throws(BrokerFailure) -> LiveCredential {
     throw .unknownProvider
   }
   public func connectURL(for provider: ProviderID) -> String { "" }
@@ -29,8 +35,8 @@ final class LoopConnections: @unchecked Sendable {
     let connections: any ConnectionSource
     let subject: Subject
 
-    func credential(for provider: ProviderID) async throws(BrokerFailure) -> LiveCredential {
-      try await connections.credential(for: provider, of: subject)
+    func credential(for provider: ProviderID, refused generation: Int64?) async throws(BrokerFailure) -> LiveCredential {
+      try await connections.credential(for: provider, of: subject, refused: generation)
     }
   }
 

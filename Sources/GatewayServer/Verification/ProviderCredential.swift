@@ -5,12 +5,16 @@ import OAuthCore
 /// Where routes get the credentials that Postern obtains from providers.
 public protocol CredentialSource: Sendable {
   /// A credential that may be sent now, obtained if need be.
-  func credential(for provider: ProviderID) async throws(BrokerFailure) -> LiveCredential
+  ///
+  /// - Parameter generation: what the upstream has refused: a later one is wanted, and comes unless there is none.
+  func credential(for provider: ProviderID, refused generation: Int64?) async throws(BrokerFailure) -> LiveCredential
 }
 
 extension LiveCredentials: CredentialSource {
-  public func credential(for provider: ProviderID) async throws(BrokerFailure) -> LiveCredential {
-    try await credential(for: provider, of: .service)
+  public func credential(
+    for provider: ProviderID, refused generation: Int64?
+  ) async throws(BrokerFailure) -> LiveCredential {
+    try await credential(for: provider, of: .service, replacing: generation, isRefused: generation != nil)
   }
 }
 
@@ -30,9 +34,16 @@ final class ProviderCredential: @unchecked Sendable {
   private let source: any CredentialSource
   private let loop: EventLoop
   private var line: [UInt8] = []
+  /// Of the line.
+  private(set) var generation = Int64.min
   private var expiresAt = Timestamp(microseconds: .min)
   private var renewAt = Timestamp(microseconds: .min)
+  private var heedsRefusalFrom = Timestamp(microseconds: .min)
+  /// What an upstream has refused and the next fetch is to replace.
+  private var refused: Int64?
   private var isFetching = false
+  /// What the fetch under way is to replace.
+  private var replaced: Int64?
   private var waiters: [Waiter] = []
   /// Counts invalidations: what was fetched before one is not kept.
   private var epoch = 0
@@ -57,6 +68,32 @@ final class ProviderCredential: @unchecked Sendable {
     if !isFetching { fetch() }
   }
 
+  /// What becomes of a refused credential.
+  enum Succession {
+    /// The current line is a later one.
+    case here
+    /// One is fetched: `wait` for it.
+    case coming
+    /// None, since a successor was refused a moment ago.
+    case none
+  }
+
+  /// An upstream has refused the credential: a successor is fetched unless there is one, or it would fare no better.
+  ///
+  /// - Parameter generation: of what it has refused.
+  func replace(_ generation: Int64, at now: Timestamp) -> Succession {
+    loop.assertInLoop()
+    if self.generation > generation, now < expiresAt { return .here }
+    guard self.generation != generation || now >= heedsRefusalFrom else { return .none }
+    if !isFetching {
+      refused = generation
+      fetch()
+    } else if generation > replaced ?? .min {
+      refused = max(generation, refused ?? .min)
+    }
+    return .coming
+  }
+
   /// The credential was replaced: the next request gets the new one.
   func invalidate() {
     epoch += 1
@@ -70,10 +107,12 @@ final class ProviderCredential: @unchecked Sendable {
 
   private func fetch() {
     isFetching = true
-    let epoch = epoch
+    let (epoch, wanted) = (epoch, refused)
+    replaced = refused
+    refused = nil
     loop.task { [self] in
       do throws(BrokerFailure) {
-        let credential = try await source.credential(for: provider)
+        let credential = try await source.credential(for: provider, refused: wanted)
         finish(credential, epoch: epoch)
       } catch {
         finish(failure: error)
@@ -83,11 +122,16 @@ final class ProviderCredential: @unchecked Sendable {
 
   private func finish(_ credential: LiveCredential, epoch: Int) {
     loop.assertInLoop()
-    guard epoch == self.epoch else {
+    // Changed, or refused by an upstream, since it was asked for. What was refused before still is.
+    guard epoch == self.epoch, credential.generation > refused ?? .min else {
+      refused = [refused, replaced].compactMap { $0 }.max()
       fetch()
       return
     }
+    refused = nil
     isFetching = false
+    generation = credential.generation
+    heedsRefusalFrom = credential.heedsRefusalFrom
     line = Array("Authorization: ".utf8) + credential.fieldValue.exposedBytes + Array("\r\n".utf8)
     expiresAt = credential.expiresAt
     renewAt = max(credential.renewAt, renewAt)
@@ -97,6 +141,7 @@ final class ProviderCredential: @unchecked Sendable {
   private func finish(failure: BrokerFailure) {
     loop.assertInLoop()
     isFetching = false
+    refused = nil
     resume(failure: failure)
   }
 

@@ -34,5 +34,7 @@ private struct NoTokens: TokenVerifier {
 }
 
 private struct NoCredentials: CredentialSource {
-  func credential(for provider: ProviderID) async throws(BrokerFailure) -> LiveCredential { throw .unknownProvider }
+  func credential(for provider: ProviderID, refused generation: Int64?) async throws(BrokerFailure) -> LiveCredential {
+    throw .unknownProvider
+  }
 }

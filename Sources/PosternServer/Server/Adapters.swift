@@ -42,8 +42,11 @@ struct ConnectedCredentials: ConnectionSource {
   let credentials: LiveCredentials
   let issuer: String
 
-  func credential(for provider: ProviderID, of subject: Subject) async throws(BrokerFailure) -> LiveCredential {
-    try await credentials.credential(for: provider, of: .subject(subject))
+  func credential(
+    for provider: ProviderID, of subject: Subject, refused generation: Int64?
+  ) async throws(BrokerFailure) -> LiveCredential {
+    try await credentials.credential(
+      for: provider, of: .subject(subject), replacing: generation, isRefused: generation != nil)
   }
 
   func connectURL(for provider: ProviderID) -> String { "\(issuer)/connect/\(provider)" }

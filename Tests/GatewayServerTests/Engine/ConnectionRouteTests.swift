@@ -8,33 +8,6 @@ import Testing
 
 @testable import GatewayServer
 
-/// The connections that a test makes, by subject.
-private final class ScriptedConnections: ConnectionSource {
-  struct State {
-    var answers: [String: Result<LiveCredential, BrokerFailure>] = [:]
-    var asked: [String] = []
-  }
-  let state = Mutex(State())
-
-  func set(_ subject: String, _ token: String) {
-    let live = LiveCredential(
-      fieldValue: Secret("Bearer \(token)"), expiresAt: Timestamp(seconds: 4_000_000_000),
-      renewAt: Timestamp(seconds: 3_900_000_000), generation: 1)
-    state.withLock { $0.answers[subject] = .success(live) }
-  }
-
-  func credential(for provider: ProviderID, of subject: Subject) async throws(BrokerFailure) -> LiveCredential {
-    let answer = state.withLock { state in
-      state.asked.append(subject.rawValue)
-      return state.answers[subject.rawValue]
-    }
-    guard let answer else { throw .notConnected }
-    return try answer.get()
-  }
-
-  func connectURL(for provider: ProviderID) -> String { "https://auth.example.com/connect/\(provider)" }
-}
-
 @Suite("Routes with kind: connection", .timeLimit(.minutes(1)))
 struct ConnectionRouteTests {
   private static let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

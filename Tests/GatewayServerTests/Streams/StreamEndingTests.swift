@@ -302,7 +302,9 @@ enum StreamKind: CaseIterable, Sendable {
 private final class SwitchedConnections: ConnectionSource {
   let state = Mutex((isConnected: true, asked: 0))
 
-  func credential(for provider: ProviderID, of subject: Subject) async throws(BrokerFailure) -> LiveCredential {
+  func credential(
+    for provider: ProviderID, of subject: Subject, refused generation: Int64?
+  ) async throws(BrokerFailure) -> LiveCredential {
     let isConnected = state.withLock { state in
       state.asked += 1
       return state.isConnected

@@ -14,29 +14,31 @@ struct Fleet: Sendable {
   let rotation: ProviderAuthorization.Rotation
   let brokers: [LiveCredentials]
   private let lease: Duration
+  private let clock: any WallClock
 
   static let ring = try! KeyRing(active: "k1", keys: [("k1", Secret(bytes: Array(0..<32)))])
 
   init(
     _ instances: [Instance], rotation: ProviderAuthorization.Rotation, pause: Duration = .zero, concurrency: Int = 8,
-    lease: Duration = .seconds(5)
+    lease: Duration = .seconds(5), clock: any WallClock = RealClock()
   ) {
     self.instances = instances
     self.rotation = rotation
     self.lease = lease
+    self.clock = clock
     let provider = RotatingProvider(rotation, pause: pause)
     self.provider = provider
-    brokers = instances.map { Fleet.broker($0, rotation, provider, concurrency, lease) }
+    brokers = instances.map { Fleet.broker($0, rotation, provider, concurrency, lease, clock) }
   }
 
   /// One more instance, or one that is about to die.
   func another(over transport: (any ProviderTransport)? = nil) -> LiveCredentials {
-    Fleet.broker(instances[0], rotation, transport ?? provider, 8, lease)
+    Fleet.broker(instances[0], rotation, transport ?? provider, 8, lease, clock)
   }
 
   private static func broker(
     _ instance: Instance, _ rotation: ProviderAuthorization.Rotation, _ transport: any ProviderTransport, _ concurrency: Int,
-    _ lease: Duration
+    _ lease: Duration, _ clock: any WallClock
   ) -> LiveCredentials {
     // Everything is shorter than in production, in the same order.
     var limits = BrokerLimits()
@@ -49,7 +51,7 @@ struct Fleet: Sendable {
     return LiveCredentials(
       providers: [provider(rotation, concurrency: concurrency)],
       store: PostgresConnectionStore(pools: instance.pools, logger: silent), transport: transport, keyRing: ring,
-      clock: RealClock(), random: SystemRandom(), sleeper: RealSleeper(loop: instance.loops[0]), executor: instance.loops[0],
+      clock: clock, random: SystemRandom(), sleeper: RealSleeper(loop: instance.loops[0]), executor: instance.loops[0],
       observer: Silence(), limits: limits)
   }
 
@@ -70,10 +72,11 @@ struct Fleet: Sendable {
   }
 
   /// Stores what a user has connected; its access token ends after `life` from now.
-  func connect(_ name: String = "alice", life: Duration = .seconds(-1)) async throws {
+  func connect(_ name: String = "alice", life: Duration = .seconds(-1), hasRefreshToken: Bool = true) async throws {
     let now = RealClock().now
     let record = CredentialRecord(
-      accessToken: Secret("access-\(name)"), refreshToken: Secret(provider.grant(to: name)), obtainedAt: now - .seconds(3600),
+      accessToken: Secret("access-\(name)"),
+      refreshToken: hasRefreshToken ? Secret(provider.grant(to: name)) : nil, obtainedAt: now - .seconds(3600),
       expiresAt: now + life, fingerprint: Fleet.provider(rotation).fingerprint)
     let generation = try await store.prepare(Fleet.key(name)) + 1
     let sealed = CredentialSealer(ring: Fleet.ring).seal(record, of: Fleet.key(name), generation: generation)

@@ -111,6 +111,11 @@ final class Deployment: @unchecked Sendable {
     return process
   }
 
+  /// What the instances have complained of.
+  var warnings: [Substring] {
+    processes.flatMap { $0.logText.split(separator: "\n").filter { $0.contains("\"level\":\"warning\"") } }
+  }
+
   /// Stops an instance and starts it again with its file as it is by now; ready when this returns.
   func restart(_ index: Int) throws {
     let old = processes[index]

@@ -19,6 +19,7 @@ final class ScriptedOAuthProvider: Sendable {
     var accessTokens: Set<String> = []
     var refreshToken = ""
     var isRefreshRefused = false
+    var areCallsRefused = false
   }
 
   let port: Int
@@ -63,6 +64,12 @@ final class ScriptedOAuthProvider: Sendable {
 
   /// The user has taken Postern's access away here.
   func refuseRefreshes() { state.withLock { $0.isRefreshRefused = true } }
+
+  /// The access tokens so far have ended before their time.
+  func endAccessTokens() { state.withLock { $0.accessTokens = [] } }
+
+  /// The API takes no token any more.
+  func refuseCalls() { state.withLock { $0.areCallsRefused = true } }
 
   // MARK: HTTP
 
@@ -148,7 +155,7 @@ final class ScriptedOAuthProvider: Sendable {
     state.withLock { state in
       state.counts.calls += 1
       let token = authorization.map { String($0.dropFirst("Bearer ".count)) } ?? ""
-      return state.accessTokens.contains(token) ? (200, "", token) : (401, "", "")
+      return state.accessTokens.contains(token) && !state.areCallsRefused ? (200, "", token) : (401, "", "")
     }
   }
 }

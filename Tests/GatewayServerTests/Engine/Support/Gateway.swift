@@ -174,7 +174,7 @@ final class ScriptedCredentials: CredentialSource {
   /// Where callers wait for their credential.
   let gate = Turnstile()
 
-  func credential(for provider: ProviderID) async throws(BrokerFailure) -> LiveCredential {
+  func credential(for provider: ProviderID, refused generation: Int64?) async throws(BrokerFailure) -> LiveCredential {
     let answer = state.withLock { state in
       state.askedCount += 1
       return state.answers.count > 1 ? state.answers.removeFirst() : state.answers.first
