@@ -33,6 +33,31 @@ static inline int postern_ssl_set_server_name(SSL *session, const char *name) {
   return (int)SSL_set_tlsext_host_name(session, name);
 }
 
+static inline void postern_ssl_ctx_set_servername_callback(SSL_CTX *context, int (*callback)(SSL *, int *, void *),
+                                                           void *argument) {
+  SSL_CTX_set_tlsext_servername_callback(context, callback);
+  SSL_CTX_set_tlsext_servername_arg(context, argument);
+}
+
+static inline int postern_x509_chain_count(const STACK_OF(X509) *chain) { return sk_X509_num(chain); }
+static inline const X509 *postern_x509_chain_entry(const STACK_OF(X509) *chain, int index) { return sk_X509_value(chain, index); }
+
+static inline GENERAL_NAMES *postern_x509_alt_names(const X509 *certificate) {
+  return (GENERAL_NAMES *)X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+}
+
+static inline int postern_alt_name_count(const GENERAL_NAMES *names) { return sk_GENERAL_NAME_num(names); }
+
+// The bytes of a host name or an address, and which of both it is; -1: something else.
+static inline int postern_alt_name(const GENERAL_NAMES *names, int index, const unsigned char **bytes, int *count) {
+  const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, index);
+  if (name->type != GEN_DNS && name->type != GEN_IPADD) return -1;
+  const ASN1_STRING *value = name->type == GEN_DNS ? name->d.dNSName : name->d.iPAddress;
+  *bytes = ASN1_STRING_get0_data(value);
+  *count = ASN1_STRING_length(value);
+  return name->type;
+}
+
 static inline void postern_bio_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); }
 static inline void postern_bio_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
 static inline void postern_bio_retry_write(BIO *bio) { BIO_set_retry_write(bio); }

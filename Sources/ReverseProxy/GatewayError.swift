@@ -19,6 +19,8 @@ public enum GatewayError: Error, Sendable, Equatable {
   case loopDetected
   /// A browser session alone, for something that another site's page could have made the browser do.
   case crossSiteRequest
+  /// The connection's certificate is not for the host that the request names.
+  case misdirected
   /// The caller sends more than the route takes of it. Seconds until it takes one more.
   case rateLimited(retryAfter: Int)
 
@@ -63,6 +65,8 @@ public enum GatewayError: Error, Sendable, Equatable {
     // Source: RFC 6585 §4.
     case .rateLimited: 429
     case .crossSiteRequest: 403
+    // Source: RFC 9110 §15.5.20.
+    case .misdirected: 421
     case .dnsError, .connectionRefused, .connectionTerminated, .tlsProtocolError, .tlsCertificateError,
       .responseIncomplete, .responseHeadTooLarge, .responseMalformed, .upgradeFailed:
       502
@@ -105,8 +109,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .credentialUnavailable, .verificationUnavailable, .overloaded, .shuttingDown, .internalError:
       "proxy_internal_error"
     case .badTarget, .routeNotFound, .methodNotAllowed, .accessDenied, .bodyTooLarge, .requestTimeout, .crossSiteRequest,
-      .rateLimited,
-      .connectionRequired:
+      .misdirected, .rateLimited, .connectionRequired:
       nil
     }
   }
@@ -124,6 +127,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .loopDetected: "loop_detected"
     case .rateLimited: "rate_limited"
     case .crossSiteRequest: "cross_site_request"
+    case .misdirected: "misdirected_request"
     case .connectionRequired: "connection_required"
     case .credentialUnavailable: "credential_unavailable"
     case .verificationUnavailable: "verification_unavailable"
@@ -145,6 +149,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .requestTimeout: "The request did not arrive in time."
     case .loopDetected: "The request came back to the gateway that had forwarded it: upstreams lead in a circle."
     case .crossSiteRequest: "The browser does not say that a page of this site sent the request, so its session does not count."
+    case .misdirected: "The certificate of this connection is not for this host; ask for the host on a connection of its own."
     case .rateLimited: "Too many requests: this route takes fewer of each caller."
     case .dnsError: "The upstream's name could not be resolved."
     case .destinationUnavailable: "No server of the upstream is well at the moment."

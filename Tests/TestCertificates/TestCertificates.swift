@@ -7,6 +7,11 @@ public final class TestCertificates: Sendable {
   public struct Pair: Sendable {
     public let certificate: String
     public let key: String
+
+    public init(certificate: String, key: String) {
+      self.certificate = certificate
+      self.key = key
+    }
   }
 
   public let folder: URL
@@ -20,6 +25,8 @@ public final class TestCertificates: Sendable {
   public let renewedServer: Pair
   /// For `elsewhere.example` only.
   public let elsewhere: Pair
+  /// For every host one label below `elsewhere.example`, and for `[::1]`.
+  public let wildcard: Pair
   /// No alternative name; its subject's common name is `localhost`.
   public let commonNameOnly: Pair
   public let expired: Pair
@@ -42,6 +49,7 @@ public final class TestCertificates: Sendable {
     server = maker.leaf("server", by: authority, local)
     renewedServer = maker.leaf("renewed", by: authority, local)
     elsewhere = maker.leaf("elsewhere", by: authority, "subjectAltName=DNS:elsewhere.example")
+    wildcard = maker.leaf("wildcard", by: authority, "subjectAltName=DNS:*.elsewhere.example,IP:::1")
     commonNameOnly = maker.leaf("common-name", by: authority, "basicConstraints=CA:FALSE", subject: "localhost")
     expired = maker.leaf("expired", by: authority, local, days: -1)
     selfSigned = maker.leaf("self-signed", by: nil, local)

@@ -152,6 +152,7 @@ extension Section {
       }
     }
     let streams = optional("streams", default: StreamRules()) { $0.section { $0.streams(of: access) } }
+    let certificate = optional("client_certificate", default: .none) { $0.choice(ClientCertificateRule.self) }
     if case .connection = credential, access?.isAnonymous == true {
       member("credential")?.fault("\(value.path): an anonymous route has no subject whose connection it could use")
     }
@@ -162,12 +163,12 @@ extension Section {
       member("accept")?.fault("\(value.path): an anonymous route asks for no token, so it takes nobody's")
     }
     guard let name, let match, let access, acceptance != nil, let upstreamValue, let credential, let rewrite,
-      let encodedSlash, let limits, let streams, hasCrossOrigin == (crossOrigin != nil)
+      let encodedSlash, let limits, let streams, let certificate, hasCrossOrigin == (crossOrigin != nil)
     else { return nil }
     return Route(
       name: name, host: match.host, pattern: match.pattern, methods: match.methods, access: access,
       credential: credential, upstream: upstreamValue.name, rewrite: rewrite, encodedSlash: encodedSlash, limits: limits,
-      crossOrigin: crossOrigin, streams: streams)
+      crossOrigin: crossOrigin, streams: streams, clientCertificate: certificate)
   }
 
   private func match() -> (host: String?, pattern: PathPattern, methods: Set<RequestMethod>)? {

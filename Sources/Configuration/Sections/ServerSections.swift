@@ -33,18 +33,16 @@ extension YAMLValue {
 
   private var listenerFiles: ListenerSettings.TLSFiles? {
     section { tls in
-      let certificate = tls.required("certificate", "the PEM file of the server's certificate and those above it") {
-        $0.absolutePath
-      }
-      let key = tls.required("key", "the PEM file of the certificate's key") { $0.absolutePath }
+      let certificate = tls.certificateFiles()
+      let others = tls.optional("certificates", default: []) { $0.list { $0.section { $0.certificateFiles() } } }
       let authorities = tls.optional("client_ca") { $0.absolutePath }
       let authentication = tls.optional("client_auth") { $0.choice(ListenerSettings.TLSFiles.ClientAuthentication.self) }
       if authentication != nil, tls.member("client_ca") == nil {
         tls.member("client_auth")?.fault("\(path): client_auth needs client_ca, the authorities of the clients")
       }
-      guard let certificate, let key else { return nil }
+      guard let certificate, let others else { return nil }
       return ListenerSettings.TLSFiles(
-        certificate: certificate, key: key, clientAuthorities: authorities, clientAuthentication: authentication ?? .required)
+        certificate: certificate.certificate, key: certificate.key, otherCertificates: others, clientAuthorities: authorities, clientAuthentication: authentication ?? .required)
     }
   }
 
@@ -140,5 +138,14 @@ extension YAMLValue {
       section.replace(&limits.http2ControlFramesMax, "http2_control_frames") { $0.count(in: 10...1_000_000) }
       return limits
     }
+  }
+}
+
+extension Section {
+  fileprivate func certificateFiles() -> ListenerSettings.TLSFiles.CertificateFiles? {
+    let certificate = required("certificate", "the PEM file of the server's certificate and those above it") { $0.absolutePath }
+    let key = required("key", "the PEM file of the certificate's key") { $0.absolutePath }
+    guard let certificate, let key else { return nil }
+    return ListenerSettings.TLSFiles.CertificateFiles(certificate: certificate, key: key)
   }
 }

@@ -28,16 +28,20 @@ public final class TLSSession {
   private let socket: UnsafeMutablePointer<TLSSocket>
   /// Keeps alive what OpenSSL has the address of.
   private let cache: TLSSessionCache?
+  private let chooser: TLSCertificateChooser?
   private var hasFailed = false
   /// What the last bytes of a read were followed by.
   private var followUp: Read?
 
-  init(_ context: TLSContext, descriptor: Int32, cache: TLSSessionCache? = nil) {
+  init(
+    _ context: TLSContext, descriptor: Int32, cache: TLSSessionCache? = nil, chooser: TLSCertificateChooser? = nil
+  ) {
     socket = .allocate(capacity: 1)
     socket.initialize(to: TLSSocket(descriptor: descriptor))
     guard let pointer = SSL_new(context.pointer), let bio = TLSSocket.makeBIO(socket) else { fatalError("out of memory") }
     self.pointer = pointer
     self.cache = cache
+    self.chooser = chooser
     SSL_set_bio(pointer, bio, bio)
     if let cache { SSL_set_ex_data(pointer, 0, Unmanaged.passUnretained(cache).toOpaque()) }
   }
@@ -178,6 +182,9 @@ public final class TLSSession {
     guard let name, count > 0 else { return nil }
     return ApplicationProtocol(rawValue: String(decoding: UnsafeBufferPointer(start: name, count: Int(count)), as: UTF8.self))
   }
+
+  /// Whom the certificate is for that our side was chosen to have; nil: there was nothing to be chosen.
+  public var servedNames: TLSServedNames? { chooser?.names(of: pointer) }
 
   /// Verified: a session with an unverified one is never made. nil: the peer showed none.
   public var peerCertificate: TLSPeerCertificate? { TLSPeerCertificate(of: pointer) }

@@ -11,6 +11,10 @@ extension ClientConnection {
   func decide(_ bytes: Span<UInt8>) -> Int {
     if let failure = exchange.failure { return refuse(failure, bytes) }
     if case .endpoints(let table) = service { return serve(table, bytes) }
+    // Who speaks for others may ask for any host over one connection. Source: RFC 9110 §7.4.
+    if let secured = peer.secured, !peer.isTrustedProxy, !secured.serves(bytes.extracting(scanner.head.authority.range)) {
+      return refuse(.misdirected, bytes)
+    }
     // Source: RFC 9112 §3.2.1: an empty path of an absolute-form target is `/`.
     guard !scanner.head.path.isEmpty else { return route("/".utf8.span, bytes, canonical: nil) }
     let start = Int(scanner.head.path.start)

@@ -32,7 +32,7 @@ final class ClientConnection: ReadinessHandler, RosterMember {
 
   let engine: Engine
   let service: Engine.Service
-  let peer: ClientPeer
+  private(set) var peer: ClientPeer
   /// Whom the request under way comes from, by the word of a trusted proxy.
   private var named: RequestOrigin?
   var position = 0
@@ -136,6 +136,7 @@ final class ClientConnection: ReadinessHandler, RosterMember {
       phase = .head
       deadline = engine.deadline(after: engine.waits.header)
       engine.count { $0.tlsHandshakes += 1 }
+      peer.secured = channel.tls.flatMap { SecuredPeer($0) }
       guard channel.tls?.applicationProtocol == .http2 else { return true }
       becomeHTTP2(received: [])
       return false

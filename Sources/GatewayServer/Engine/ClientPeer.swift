@@ -6,6 +6,8 @@ struct ClientPeer {
   /// Whom every request comes from, unless the peer is a trusted proxy.
   let origin: RequestOrigin
   let isTrustedProxy: Bool
+  /// nil: clear text, or nothing in it that a request depends on.
+  var secured: SecuredPeer?
 
   init(_ address: SocketAddress, isSecure: Bool, trustedProxies: TrustedProxies) {
     source = SourceCounts.Source(address)

@@ -174,6 +174,7 @@ final class Exchange {
     request.append(credential)
     if tunnel != nil { request.append(Tunnel.fieldLines) }
     withClient { $0.appendForwardedLines(to: &request) }
+    if route.tellsCertificate { withClient { $0.peer.secured?.append(to: &request, route.route.clientCertificate) } }
     request.append(forwardedHostOf: head, bytes)
     if withClient({ $0.channel.isCarried }) {
       request.append(engine.via.beforeRequestIDOfHTTP2)

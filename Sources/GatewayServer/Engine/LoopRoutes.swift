@@ -24,6 +24,8 @@ final class LoopRoute {
   let limitsCallers: Bool
   let rate: RouteRate?
   let allowsWebSocket: Bool
+  /// Whether the upstream hears of clients' certificates.
+  let tellsCertificate: Bool
   /// nil: only Postern's own tokens are taken.
   let foreign: ForeignGate?
 
@@ -48,6 +50,7 @@ final class LoopRoute {
     limitsAddresses = rates?.rule.key == .address
     limitsCallers = rates != nil && !limitsAddresses
     allowsWebSocket = route.streams.allowsWebSocket
+    tellsCertificate = route.clientCertificate != .none
     self.foreign = foreign
   }
 }

@@ -68,6 +68,7 @@ enum ResponseWriter {
     case 414: "URI Too Long"
     case 415: "Unsupported Media Type"
     case 417: "Expectation Failed"
+    case 421: "Misdirected Request"
     case 424: "Failed Dependency"
     case 429: "Too Many Requests"
     case 431: "Request Header Fields Too Large"

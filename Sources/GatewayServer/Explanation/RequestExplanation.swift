@@ -165,6 +165,7 @@ public struct RequestExplanation: Sendable {
     if let rate = route.limits.rate { note("rate", RateFields(rate, route: route.name).policy + ", per \(rate.key.rawValue)") }
     if route.streams.allowsWebSocket { note("websocket", Self.upgrade(scanner.head, bytes)) }
     note("streams", Self.streams(of: route))
+    if route.clientCertificate != .none { note("client certificate", "told to the upstream, where the caller shows one") }
     note("credential", route.credential.kind)
     guard let upstream = gateway.upstreams.first(where: { $0.name == route.upstream }) else {
       preconditionFailure("a configuration has the upstream of every route")
@@ -277,6 +278,8 @@ public struct RequestExplanation: Sendable {
     if route.streams.allowsWebSocket, Tunnel(head, bytes) != nil { written.append(Tunnel.fieldLines) }
     if let field = route.credential.fieldName { written.append(Array("\(field): \(redacted)\r\n".utf8)) }
     written.append("X-Forwarded-For: <the caller's address>\r\nX-Forwarded-Proto: <http or https>\r\n")
+    if route.clientCertificate != .none { written.append("Client-Cert: <the caller's certificate, if any>\r\n") }
+    if route.clientCertificate == .chain { written.append("Client-Cert-Chain: <those that came with it, if any>\r\n") }
     written.append(forwardedHostOf: head, bytes)
     written.append(head.isHTTP10 ? via.beforeRequestIDOfHTTP10 : via.beforeRequestID)
     written.append("<a new one>\r\n")

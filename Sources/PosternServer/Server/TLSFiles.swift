@@ -109,7 +109,9 @@ extension Upstream {
 extension TLSServerSettings {
   fileprivate init(_ files: ListenerSettings.TLSFiles) {
     self.init(
-      certificate: files.certificate, key: files.key, clientAuthorities: files.clientAuthorities,
+      certificate: files.certificate.certificate, key: files.certificate.key,
+      otherCertificates: files.otherCertificates.map { CertificateFiles(certificate: $0.certificate, key: $0.key) },
+      clientAuthorities: files.clientAuthorities,
       clientAuthentication: files.clientAuthentication == .required ? .required : .optional)
   }
 }

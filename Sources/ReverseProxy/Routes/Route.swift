@@ -16,12 +16,14 @@ public struct Route: Sendable {
   /// nil: the upstream's own word on other origins passes, and preflights are requests like any other.
   public var crossOrigin: CrossOriginRule?
   public var streams: StreamRules
+  public var clientCertificate: ClientCertificateRule
 
   public init(
     name: String, host: String? = nil, pattern: PathPattern, methods: Set<RequestMethod> = [], access: AccessPolicy,
     credential: CredentialRule = .none, upstream: String, rewrite: PathRewrite = .identity,
     encodedSlash: EncodedSlashRule = .reject, limits: RouteLimits = RouteLimits(),
-    crossOrigin: CrossOriginRule? = nil, streams: StreamRules = StreamRules()
+    crossOrigin: CrossOriginRule? = nil, streams: StreamRules = StreamRules(),
+    clientCertificate: ClientCertificateRule = .none
   ) {
     self.name = name
     self.host = host?.lowercased()
@@ -35,6 +37,7 @@ public struct Route: Sendable {
     self.limits = limits
     self.crossOrigin = crossOrigin
     self.streams = streams
+    self.clientCertificate = clientCertificate
   }
 
   /// - Throws: `encodedSlash`, when the route refuses what the path has; the answer is 400.

@@ -18,13 +18,20 @@ final class SecureConnection: TestConnection {
   enum Ending { case closeNotify, truncation }
 
   /// A client of the gateway.
+  ///
+  /// - Parameter identity: the client's certificate file, with those above it.
   init(
     to address: SocketAddress, authorities: String = TestCertificates.shared.authority.certificate,
-    offering protocols: [ApplicationProtocol] = [.http11], resuming cache: TLSSessionCache = TLSSessionCache()
+    offering protocols: [ApplicationProtocol] = [.http11], resuming cache: TLSSessionCache = TLSSessionCache(),
+    host: String = "localhost", identity: TestCertificates.Pair? = nil
   ) throws {
     raw = try RawConnection(to: address)
     session = try TLSClientContext(authorities: authorities)
-      .session(on: raw.descriptor, to: "localhost", offering: protocols, resuming: cache)
+      .session(on: raw.descriptor, to: host, offering: protocols, resuming: cache)
+    if let identity {
+      SSL_use_certificate_chain_file(session.pointer, identity.certificate)
+      SSL_use_PrivateKey_file(session.pointer, identity.key, SSL_FILETYPE_PEM)
+    }
     try handshake()
   }
 
