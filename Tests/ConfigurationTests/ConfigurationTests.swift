@@ -97,7 +97,11 @@ struct ConfigurationTests {
           - address: 127.0.0.1:8444
             tls: { certificate: /tls/tls.crt, key: /tls/tls.key, client_ca: /tls/ca.pem, client_auth: optional }
           - address: 127.0.0.1:8445
-            tls: { certificate: /tls/tls.crt, key: /tls/tls.key, client_ca: /tls/ca.pem }
+            tls:
+              certificate: /tls/tls.crt
+              key: /tls/tls.key
+              certificates: [{ certificate: /tls/api.crt, key: /tls/api.key }]
+              client_ca: /tls/ca.pem
         """)
       .replacing("[\"http://127.0.0.1:8081\"]", with: "[\"https://api.example\"]\n    ca: /tls/upstream.pem")
       .replacing("allowed_hosts: [127.0.0.1]", with: "allowed_hosts: [api.example]")
@@ -106,10 +110,38 @@ struct ConfigurationTests {
     #expect(configuration.listeners.map(\.tls) == [
       nil, Files(certificate: "/tls/tls.crt", key: "/tls/tls.key"),
       Files(certificate: "/tls/tls.crt", key: "/tls/tls.key", clientAuthorities: "/tls/ca.pem", clientAuthentication: .optional),
-      Files(certificate: "/tls/tls.crt", key: "/tls/tls.key", clientAuthorities: "/tls/ca.pem", clientAuthentication: .required),
+      Files(
+        certificate: "/tls/tls.crt", key: "/tls/tls.key",
+        otherCertificates: [.init(certificate: "/tls/api.crt", key: "/tls/api.key")], clientAuthorities: "/tls/ca.pem",
+        clientAuthentication: .required),
     ])
     #expect(configuration.upstreams[0].servers.map(\.description) == ["https://api.example"])
     #expect(configuration.upstreams[0].authorities == "/tls/upstream.pem")
+  }
+
+  @Test("An upstream hears of clients' certificates where its route says so", arguments: [
+    ("", ClientCertificateRule.none), ("none", .none), ("leaf", .leaf), ("chain", .chain),
+  ])
+  func clientCertificate(text: String, rule: ClientCertificateRule) throws {
+    let member = text.isEmpty ? "" : "\n    client_certificate: \(text)"
+    let text = Fixture.valid.replacing("    upstream: api", with: "    upstream: api\(member)")
+    let asking = text.replacing("127.0.0.1:8080", with: "127.0.0.1:8080\n    tls: { certificate: /c, key: /k, client_ca: /a }")
+    #expect(try Fixture.load(asking).routes.routes[0].clientCertificate == rule)
+    // A listener that asks for none would make it say nothing for ever.
+    #expect((try? Fixture.load(text)) == nil || rule == .none)
+  }
+
+  @Test("RFC 8705 §2.1.2: a client may be known by its certificate", arguments: [
+    ("{ subject_dn: \"CN=a\" }", CertificateName.subject("CN=a")), ("{ san_dns: A.example }", .dns("a.example")),
+    ("{ san_uri: \"spiffe://a/b\" }", .uri("spiffe://a/b")), ("{ san_email: a@b.example }", .email("a@b.example")),
+    ("{ san_ip: 192.0.2.7 }", .address([192, 0, 2, 7])),
+  ])
+  func certificateName(text: String, name: CertificateName) throws {
+    let configuration = try Fixture.load(Fixture.valid
+      .replacing("127.0.0.1:8080", with: "127.0.0.1:8080\n    tls: { certificate: /c, key: /k, client_ca: /a }")
+      .replacing("secret: \"${env:MACHINE_SECRET}\"", with: "authentication: tls_client_auth\n    certificate: \(text)"))
+    #expect(configuration.clients[1].certificateName == name)
+    #expect(configuration.clients[1].authentication == .tlsClientAuth && configuration.clients[1].secrets.isEmpty)
   }
 
   @Test("Streams end with their token unless the route says otherwise", arguments: [

@@ -13,13 +13,24 @@ extension SystemTests {
       $0.replacing("listen:\n", with: """
         listen:
           - address: 127.0.0.1:\(port)
-            tls: { certificate: \(certificates.server.certificate), key: \(certificates.server.key) }
+            tls:
+              certificate: \(certificates.server.certificate)
+              key: \(certificates.server.key)
+              certificates: [{ certificate: \(certificates.wildcard.certificate), key: \(certificates.wildcard.key) }]
           - address: 127.0.0.1:\(closedPort)
             tls:
               certificate: \(certificates.server.certificate)
               key: \(certificates.server.key)
               client_ca: \(certificates.authority.certificate)
               client_auth: required
+
+        """).replacing("clients:\n", with: """
+        clients:
+          - id: reporter
+            authentication: tls_client_auth
+            certificate: { subject_dn: "CN=reporter" }
+            grants: [client_credentials]
+            scopes: [photos.read]
 
         """)
     }
@@ -38,8 +49,20 @@ extension SystemTests {
       let answer = try curl("https://localhost:\(port)", trusting + version)
       #expect(answer.status == 0 && answer.output.contains(issuer), "\(answer.errors)")
     }
+    // The further certificate is for another host, and for no other. Source: RFC 9110 §15.5.20.
+    let elsewhere = trusting + ["--resolve", "a.elsewhere.example:\(port):127.0.0.1"]
+    #expect(try curl("https://a.elsewhere.example:\(port)", elsewhere).output.contains(issuer))
+    #expect(try curl("https://a.elsewhere.example:\(port)", elsewhere + ["-H", "Host: localhost"]).errors.contains(" 421"))
+
     let known = try curl("https://127.0.0.1:\(closedPort)", trusting + identity)
     #expect(known.status == 0 && known.output.contains(issuer), "\(known.errors)")
+
+    // RFC 8705 §2.1: the certificate is what the client authenticates by, and nothing else is.
+    #expect(known.output.contains("tls_client_auth"))
+    let form = ["-d", "grant_type=client_credentials&client_id=reporter"]
+    let token = try curl("https://127.0.0.1:\(closedPort)", trusting + identity + form, "/oauth/token")
+    #expect(token.output.contains("\"access_token\""), "\(token.errors)")
+    #expect(try curl("https://localhost:\(port)", trusting + identity + form, "/oauth/token").errors.contains(" 401"))
   }
 
   @Test("A certificate that changes is read again; one that does not fit its key is refused, and the one before serves on")
@@ -116,12 +139,14 @@ extension SystemTests {
     }
   }
 
-  /// Asks for the metadata document, whatever proxy the environment names.
-  private func curl(_ origin: String, _ arguments: [String]) throws -> Finished {
+  /// Asks, for the metadata document unless told otherwise, whatever proxy the environment names.
+  private func curl(
+    _ origin: String, _ arguments: [String], _ path: String = "/.well-known/oauth-authorization-server"
+  ) throws -> Finished {
     try Finished.run(
       URL(fileURLWithPath: "/usr/bin/env"),
       ["curl", "-sS", "--max-time", "20", "--fail", "--noproxy", "*"] + arguments
-        + ["\(origin)/.well-known/oauth-authorization-server"])
+        + ["\(origin)\(path)"])
   }
 }
 

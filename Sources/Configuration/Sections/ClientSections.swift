@@ -68,8 +68,10 @@ extension Section {
     let authentication = optional("authentication", default: secretValue == nil ? .none : .clientSecretBasic) { value in
       value.choice(
         ClientAuthenticationMethod.allCases.map { ($0.rawValue, $0) },
-        unavailable: ["private_key_jwt", "tls_client_auth"])
+        unavailable: ["private_key_jwt"])
     }
+    let hasCertificate = member("certificate") != nil
+    let certificateName = optional("certificate") { $0.section { $0.certificateName() } }
     let clientGrants = required("grants") { value in
       value.uniqueList { $0.grantType(among: grants) { "no grant \"\($0)\" is switched on under grants" } }
     }
@@ -86,8 +88,16 @@ extension Section {
       lifetime = section.optional("lifetime") { $0.accessLifetime }
     }
 
-    guard let authentication, let clientGrants, let redirectURIs else { return nil }
-    if authentication != .none && secretValue == nil {
+    guard let authentication, let clientGrants, let redirectURIs, hasCertificate == (certificateName != nil) else { return nil }
+    if authentication == .tlsClientAuth {
+      guard hasCertificate else {
+        fault("\(value.path): tls_client_auth needs certificate, the name that the client's has")
+        return nil
+      }
+      if secretValue != nil { fault("\(value.path): a client with tls_client_auth has no secret") }
+    } else if hasCertificate {
+      member("certificate")?.fault("\(value.path): certificate is for clients with authentication: tls_client_auth")
+    } else if authentication != .none && secretValue == nil {
       fault("\(value.path): authentication \(authentication.rawValue) needs a secret")
     }
     if authentication == .none && secretValue != nil {
@@ -97,7 +107,7 @@ extension Section {
     let client = Client(
       id: id, name: name ?? id.rawValue, authentication: authentication,
       // Nothing of the file is kept at rest, so the digest is not stretched: what could steal it has the secret already.
-      secrets: secret.map { [.sha256(SHA256.digest($0))] } ?? [],
+      secrets: secret.map { [.sha256(SHA256.digest($0))] } ?? [], certificateName: certificateName,
       grants: Set(clientGrants), redirectURIs: redirectURIs, scopes: ScopeSet(clientScopes), audiences: audiences,
       accessTokenFormat: format, accessTokenLifetime: lifetime, isConfigured: true)
     if let objection = client.objection(grants: grants) { fault("\(value.path): \(objection)") }

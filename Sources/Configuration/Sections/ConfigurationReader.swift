@@ -30,6 +30,7 @@ struct ConfigurationReader {
       let routes = file.optional("routes", default: []) { value in
         value.routes(upstreams: upstreams, providers: providers, scopes: knownScopes, issuer: issuer)
       }
+      file.requireCertificates(listeners, for: clients, routes)
 
       guard let issuer, let listeners, let database, let keys, let trustedProxies, let limits, let shutdown, let tokens,
         let scopes, let grants, let clients, let accounts, let routes,

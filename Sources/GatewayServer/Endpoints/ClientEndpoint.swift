@@ -35,7 +35,8 @@ public struct ClientEndpoint: Endpoint {
     }
     let tokenRequest = TokenRequest(
       contentType: request.fields["Content-Type"], authorizationField: request.fields["Authorization"],
-      query: request.query, body: request.body, remoteAddress: request.remoteAddress)
+      query: request.query, body: request.body, remoteAddress: request.remoteAddress,
+      certificate: request.certificate)
     return HTTPResponse(await answer(tokenRequest))
   }
 }

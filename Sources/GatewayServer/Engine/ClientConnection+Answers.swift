@@ -40,7 +40,8 @@ extension ClientConnection {
     fields["X-Request-Id"] = exchange.requestID.text
     return HTTPRequest(
       method: bytes.text(scanner.head.method), path: scanner.head.path.isEmpty ? "/" : bytes.text(scanner.head.path),
-      query: scanner.head.query.map { bytes.text($0) }, fields: fields, remoteAddress: String(decoding: origin.address, as: UTF8.self))
+      query: scanner.head.query.map { bytes.text($0) }, fields: fields, remoteAddress: String(decoding: origin.address, as: UTF8.self),
+      certificate: peer.secured?.certificate)
   }
 
   /// - Returns: bytes done with.

@@ -46,10 +46,12 @@ public struct HTTPRequest: Sendable {
   public var body: [UInt8]
   /// Address literal of the peer, or of the client that a trusted proxy names.
   public var remoteAddress: String
+  /// In DER, of the client that proved to hold its key: verified, unless nil.
+  public var certificate: [UInt8]?
 
   public init(
     method: String, path: String, query: String? = nil, fields: HTTPFields = [:], body: [UInt8] = [],
-    remoteAddress: String = "127.0.0.1"
+    remoteAddress: String = "127.0.0.1", certificate: [UInt8]? = nil
   ) {
     self.method = method
     self.path = path
@@ -57,6 +59,7 @@ public struct HTTPRequest: Sendable {
     self.fields = fields
     self.body = body
     self.remoteAddress = remoteAddress
+    self.certificate = certificate
   }
 }
 

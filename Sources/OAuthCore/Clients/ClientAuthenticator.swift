@@ -23,7 +23,9 @@ public struct ClientAuthenticator: Sendable {
     let presented = try ClientCredentials.read(authorizationField: request.authorizationField, form: form)
     let known = try await asking { () throws(StoreFailure) in try await clients.client(presented.client) }
     guard let secret = presented.secret else {
-      guard let known, known.isPublic, !known.isDisabled else { throw .clientAuthenticationFailed }
+      guard let known, !known.isDisabled, known.isPublic || known.isNamed(by: request.certificate) else {
+        throw .clientAuthenticationFailed
+      }
       return known
     }
     // A client that may not authenticate this way is verified against nothing, which takes the usual time.
@@ -52,6 +54,14 @@ public struct ClientAuthenticator: Sendable {
 }
 
 extension Client {
+  /// Whether the client authenticates by a certificate, and this one has its name. Source: RFC 8705 §2.1.
+  ///
+  /// - Parameter certificate: in DER.
+  fileprivate func isNamed(by certificate: [UInt8]?) -> Bool {
+    guard authentication == .tlsClientAuth, let certificateName, let certificate else { return false }
+    return Certificate(der: certificate)?.names.contains(certificateName) == true
+  }
+
   /// Whether Postern made every secret of the client, with 256 bits that nobody guesses. What stands in a configuration
   /// was chosen by a person, and an imported secret may have been.
   fileprivate var hasGeneratedSecrets: Bool {

@@ -24,6 +24,9 @@ extension Client {
     for grant in grants.sorted(by: { $0.rawValue < $1.rawValue }) where !registered.contains(grant) {
       return "there is no grant '\(grant)' here; there are \(registered.map(\.rawValue).joined(separator: ", "))"
     }
+    if authentication == .tlsClientAuth, certificateName == nil {
+      return "tls_client_auth needs the name that the client's certificate has; such clients stand in the configuration"
+    }
     if isPublic, grants.contains(.clientCredentials) {
       return "client_credentials is for clients with a secret (RFC 6749 §4.4)"
     }

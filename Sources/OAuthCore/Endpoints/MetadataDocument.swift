@@ -10,9 +10,10 @@ public struct MetadataDocument: Sendable {
   /// - Parameters:
   ///   - issuer: without a trailing slash; the endpoints are below it.
   ///   - registry: names the grants, so that one that is plugged in shows here by itself.
+  ///   - asksForCertificates: whether some listener does.
   ///   - scopes: those that may be told to everybody; empty: not told.
-  public init(issuer: String, registry: GrantRegistry, scopes: [Scope] = []) {
-    let methods = ClientAuthenticationMethod.allCases
+  public init(issuer: String, registry: GrantRegistry, asksForCertificates: Bool = false, scopes: [Scope] = []) {
+    let methods = ClientAuthenticationMethod.allCases.filter { asksForCertificates || $0 != .tlsClientAuth }
     var members: JSONObject = [
       "issuer": .string(issuer),
       "authorization_endpoint": .string(issuer + "/oauth/authorize"),

@@ -12,16 +12,19 @@ public struct TokenRequest: Sendable {
   public var body: [UInt8]
   /// Address literal of the peer, or of the client that a trusted proxy names.
   public var remoteAddress: String
+  /// In DER, of the client that proved to hold its key: verified, unless nil.
+  public var certificate: [UInt8]?
 
   public init(
     contentType: String?, authorizationField: String? = nil, query: String? = nil, body: [UInt8],
-    remoteAddress: String = "127.0.0.1"
+    remoteAddress: String = "127.0.0.1", certificate: [UInt8]? = nil
   ) {
     self.contentType = contentType
     self.authorizationField = authorizationField
     self.query = query
     self.body = body
     self.remoteAddress = remoteAddress
+    self.certificate = certificate
   }
 
   /// The decoded body, after everything that can be refused without looking at a single parameter.

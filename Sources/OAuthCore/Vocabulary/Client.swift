@@ -8,6 +8,8 @@ public struct Client: Sendable, Equatable {
   public var authentication: ClientAuthenticationMethod
   /// Any one of them is accepted, so that a secret can be rotated without an outage. Empty for a public client.
   public var secrets: [SecretVerifier]
+  /// What the certificate of a client with `tls_client_auth` has to be for; nil for every other client.
+  public var certificateName: CertificateName?
   public var grants: Set<GrantType>
   /// Exact strings. Source: RFC 9700 §2.1; loopback ports: RFC 8252 §7.3.
   public var redirectURIs: [String]
@@ -25,7 +27,7 @@ public struct Client: Sendable, Equatable {
 
   public init(
     id: ClientID, name: String, authentication: ClientAuthenticationMethod, secrets: [SecretVerifier] = [],
-    grants: Set<GrantType>, redirectURIs: [String] = [], scopes: ScopeSet = [], audiences: [String] = [],
+    certificateName: CertificateName? = nil, grants: Set<GrantType>, redirectURIs: [String] = [], scopes: ScopeSet = [], audiences: [String] = [],
     accessTokenFormat: AccessTokenFormat? = nil, accessTokenLifetime: Duration? = nil,
     isDisabled: Bool = false, isConfigured: Bool = false
   ) {
@@ -33,6 +35,7 @@ public struct Client: Sendable, Equatable {
     self.name = name
     self.authentication = authentication
     self.secrets = secrets
+    self.certificateName = certificateName
     self.grants = grants
     self.redirectURIs = redirectURIs
     self.scopes = scopes
@@ -48,6 +51,8 @@ public struct Client: Sendable, Equatable {
 public enum ClientAuthenticationMethod: String, Sendable, CaseIterable {
   case clientSecretBasic = "client_secret_basic"
   case clientSecretPost = "client_secret_post"
+  /// By the certificate of its TLS connection. Source: RFC 8705 §2.1.
+  case tlsClientAuth = "tls_client_auth"
   case none
 }
 

@@ -60,7 +60,8 @@ struct ClientCommand: AsyncParsableCommand {
       if isPublic {
         method = .none
       } else {
-        guard let named = ClientAuthenticationMethod(rawValue: authentication), named != .none else {
+        guard let named = ClientAuthenticationMethod(rawValue: authentication), named != .none, named != .tlsClientAuth
+        else {
           throw CommandFailure("--authentication is client_secret_basic or client_secret_post, not '\(authentication)'")
         }
         method = named

@@ -30,7 +30,9 @@ struct TokenPlane: Sendable {
       authenticator: authenticator, verifier: services.verifier, handles: handles, store: tokens, issuer: issuer, clock: clock)
     let revocation = RevocationEndpoint(
       authenticator: authenticator, verifier: services.verifier, handles: handles, store: tokens, audit: services.audit, clock: clock)
-    let metadata = MetadataDocument(issuer: issuer, registry: registry, scopes: configuration.scopes.map(\.scope))
+    let metadata = MetadataDocument(
+      issuer: issuer, registry: registry, asksForCertificates: configuration.listeners.contains { $0.tls?.clientAuthorities != nil },
+      scopes: configuration.scopes.map(\.scope))
     let keys = JWKSDocument(keys: services.signingKeys)
 
     var table = EndpointTable()

@@ -31,6 +31,18 @@ import Testing
     #expect(members["authorization_response_iss_parameter_supported"] == true)
   }
 
+  @Test("RFC 8705 §2.1.1: authentication by certificates is announced where some listener asks for them")
+  func certificates() throws {
+    let registry = try GrantRegistry([ClientCredentialsGrant()])
+    for asks in [true, false] {
+      let members = MetadataDocument(issuer: "https://auth.example", registry: registry, asksForCertificates: asks).members
+      for endpoint in ["token", "introspection", "revocation"] {
+        let methods = try #require(members["\(endpoint)_endpoint_auth_methods_supported"]?.array)
+        #expect(methods.contains("tls_client_auth") == asks)
+      }
+    }
+  }
+
   @Test("A grant that is switched off is not in the metadata")
   func switchedOff() throws {
     let members = MetadataDocument(
