@@ -77,8 +77,14 @@ struct BearerTests {
     "Bearer a ", "Bearer token=abc, x=y", "Bearer " + String(repeating: "a", count: Bearer.tokenBytesMax + 1),
   ])
   func refuses(value: String) {
-    let bearer = Bearer(authorization: Array(value.utf8).span)
-    #expect(bearer == .malformed)
+    let bytes = Array(value.utf8)
+    switch Bearer(authorization: bytes.span) {
+    case .malformed: break
+    case .presented(let range):
+      let isToken = Bearer.isToken(bytes.span.extracting(range))
+      #expect(!isToken)
+    case .absent: Issue.record("another scheme in \(value)")
+    }
   }
 
   @Test("Another scheme is no bearer token", arguments: ["", "Basic YTpi", "Bear x", "DPoP abc", "BearerX abc", "bearer-token abc", "Beare"])
@@ -93,10 +99,12 @@ struct BearerTests {
   ])
   func finds(value: String, token: String) throws {
     let bytes = Array(value.utf8)
-    guard case .token(let range) = Bearer(authorization: bytes.span) else {
+    guard case .presented(let range) = Bearer(authorization: bytes.span) else {
       Issue.record("no token in \(value)")
       return
     }
+    let isToken = Bearer.isToken(bytes.span.extracting(range))
+    #expect(isToken)
     #expect(String(decoding: bytes[range], as: UTF8.self) == token)
   }
 }

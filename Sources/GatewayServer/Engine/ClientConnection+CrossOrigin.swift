@@ -17,13 +17,17 @@ extension ClientConnection {
   /// - Returns: bytes done with; nil when the request is no preflight for such a route.
   func answerPreflight(_ path: Span<UInt8>, _ bytes: Span<UInt8>) -> Int? {
     guard let preflight = Preflight(scanner.head, bytes) else { return nil }
-    let routes = engine.routes
     let method = Array(preflight.method.rawValue.utf8)
-    let match = routes.match(
-      method: method.span, host: bytes.extracting(scanner.head.authority.range), path: path)
-    guard case .route(let index) = match, let answers = routes.routes[index].crossOrigin else { return nil }
-    exchange.take(routes.routes[index])
-    return respond(preflight.response(by: answers, bytes), bytes)
+    return engine.withRoutes { routes in
+      let match = routes.match(
+        method: method.span, host: bytes.extracting(scanner.head.authority.range), path: path)
+      guard case .route(let index) = match else { return nil }
+      return routes.withRoute(index) { route in
+        guard let answers = route.crossOrigin else { return nil }
+        exchange.take(route)
+        return respond(preflight.response(by: answers, bytes), bytes)
+      }
+    }
   }
 }
 

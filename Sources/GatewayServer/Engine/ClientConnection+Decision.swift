@@ -30,25 +30,28 @@ extension ClientConnection {
   // MARK: Route
 
   private func route(_ path: Span<UInt8>, _ bytes: Span<UInt8>, canonical: CanonicalPath?) -> Int {
-    let routes = engine.routes
-    if routes.answersPreflights, let used = answerPreflight(path, bytes) { return used }
-    let match = routes.match(
-      method: bytes.extracting(scanner.head.method.range), host: bytes.extracting(scanner.head.authority.range), path: path)
-    switch match {
-    case .route(let index):
-      let route = routes.routes[index]
-      exchange.take(route)
-      if route.isCrossOrigin, let answers = route.crossOrigin { noteOrigin(answers, bytes) }
-      if let canonical {
-        do throws(PathRefusal) { try route.route.requireAcceptable(canonical) } catch {
-          return refuse(.badTarget(error), bytes)
-        }
+    engine.withRoutes { routes in
+      if routes.answersPreflights, let used = answerPreflight(path, bytes) { return used }
+      let match = routes.match(
+        method: bytes.extracting(scanner.head.method.range), host: bytes.extracting(scanner.head.authority.range), path: path)
+      switch match {
+      case .route(let index): return routes.withRoute(index) { enter($0, path, bytes, canonical: canonical) }
+      case .ownEndpoint: return serve(engine.endpoints, bytes)
+      case .notFound: return refuse(.routeNotFound, bytes)
+      case .methodNotAllowed(let allow): return refuse(.methodNotAllowed(allow: allow), bytes)
       }
-      return admit(route, path, bytes)
-    case .ownEndpoint: return serve(engine.endpoints, bytes)
-    case .notFound: return refuse(.routeNotFound, bytes)
-    case .methodNotAllowed(let allow): return refuse(.methodNotAllowed(allow: allow), bytes)
     }
+  }
+
+  private func enter(_ route: LoopRoute, _ path: Span<UInt8>, _ bytes: Span<UInt8>, canonical: CanonicalPath?) -> Int {
+    exchange.take(route)
+    if route.isCrossOrigin, let answers = route.crossOrigin { noteOrigin(answers, bytes) }
+    if let canonical {
+      do throws(PathRefusal) { try route.route.requireAcceptable(canonical) } catch {
+        return refuse(.badTarget(error), bytes)
+      }
+    }
+    return admit(route, path, bytes)
   }
 
   // MARK: Token and policy
@@ -70,31 +73,30 @@ extension ClientConnection {
     switch Bearer(authorization: value) {
     case .absent: return deny(.missingToken, route, bytes)
     case .malformed: return deny(.invalidRequest, route, bytes)
-    case .token(let range):
+    case .presented(let range):
       let now = engine.wallNow
-      let token: VerifiedToken
-      if let verified = exchange.verified {
-        token = verified
-      } else {
-        let presented = value.extracting(range)
-        let digest: Digest256
-        switch engine.verification.lookup(presented, at: now, hearsChanges: engine.trustsStored) {
-        case .verified(let known) where known.counts(on: route):
+      // What was found out while the request was parked.
+      if exchange.hasToken, let token = exchange.token { return admit(token, on: route, path, bytes, at: now) }
+      let presented = value.extracting(range)
+      let digest: Digest256
+      switch engine.verification.lookup(presented, at: now, hearsChanges: engine.trustsStored) {
+      case .verified(let known):
+        let used: Int? = known._withUnsafeGuaranteedRef { known in
+          guard known.counts(on: route) else { return nil }
           engine.count { $0.tokenHits += 1 }
           return admit(known, on: route, path, bytes, at: now)
-        case .verified(let known): digest = known.digest
-        case .unknown(let unknown): digest = unknown
         }
-        switch find(presented, digest, for: route, bytes) {
-        case .known(let found): token = found
-        case .decided(let used): return used
-        }
+        if let used { return used }
+        digest = known.takeUnretainedValue().digest
+      case .unknown(let unknown): digest = unknown
       }
-      return admit(token, on: route, path, bytes, at: now)
+      switch find(presented, digest, for: route, bytes) {
+      case .known(let found): return admit(found, on: route, path, bytes, at: now)
+      case .decided(let used): return used
+      }
     }
   }
 
-  @inline(__always)
   private func admit(
     _ token: VerifiedToken, on route: LoopRoute, _ path: Span<UInt8>, _ bytes: Span<UInt8>, at now: Timestamp
   ) -> Int {
@@ -102,7 +104,7 @@ extension ClientConnection {
     if route.limitsCallers, let rate = route.rate, let refusal = overRate(rate, caller(of: token, by: rate)) {
       return refuse(refusal, bytes)
     }
-    exchange.verified = token
+    exchange.take(token)
     return inject(route, for: token, path, bytes)
   }
 
@@ -114,13 +116,14 @@ extension ClientConnection {
 
   /// - Parameter token: nil: the route takes requests without one.
   func inject(_ route: LoopRoute, for token: VerifiedToken?, _ path: Span<UInt8>, _ bytes: Span<UInt8>) -> Int {
+    // Most often; and without a look at the others.
+    if !route.fixedLine.bytes.isEmpty { return forward(route, path, credential: route.fixedLine.bytes, bytes) }
     switch route.credential {
-    case .none: return forward(route, path, credential: [], bytes)
-    case .fixed(let line): return forward(route, path, credential: line, bytes)
+    case .none, .fixed: return forward(route, path, credential: UnsafeRawBufferPointer(start: nil, count: 0), bytes)
     case .provider(let provider):
       guard let line = provider.currentLine(at: engine.wallNow) else { return park(untilObtained: provider, bytes) }
       exchange.credentialGeneration = provider.generation
-      return forward(route, path, credential: line, bytes)
+      return line.withUnsafeBytes { forward(route, path, credential: $0, bytes) }
     case .connections(let connections):
       // Such a route is not anonymous; the configuration has seen to it.
       guard let token else { return deny(.missingToken, route, bytes) }
@@ -129,14 +132,20 @@ extension ClientConnection {
         return park(untilObtained: credential, connectURL: connections.connectURL, bytes)
       }
       exchange.credentialGeneration = credential.generation
-      return forward(route, path, credential: line, bytes)
+      return line.withUnsafeBytes { forward(route, path, credential: $0, bytes) }
     }
   }
 
   // MARK: Forward
 
-  private func forward(_ route: LoopRoute, _ path: Span<UInt8>, credential: [UInt8], _ bytes: Span<UInt8>) -> Int {
+  private func forward(_ route: LoopRoute, _ path: Span<UInt8>, credential: UnsafeRawBufferPointer, _ bytes: Span<UInt8>) -> Int {
     guard let server = route.group.pick(hasWaited: exchange.hasWaited) else { return awaitServer(of: route.group, bytes) }
+    return server._withUnsafeGuaranteedRef { forward(route, to: $0, path, credential: credential, bytes) }
+  }
+
+  private func forward(
+    _ route: LoopRoute, to server: UpstreamServer, _ path: Span<UInt8>, credential: UnsafeRawBufferPointer, _ bytes: Span<UInt8>
+  ) -> Int {
     let pathStart = Int(scanner.head.path.start) + (scanner.head.path.isEmpty ? 0 : route.rewrite.cutCount(path: path))
     exchange.composeRequest(
       scanner.head, bytes, route: route, server: server, pathStart: pathStart, credential: credential)
@@ -171,7 +180,7 @@ extension ClientConnection {
   ) -> Int {
     guard let ticket = park() else { return refuse(.credentialUnavailable(retryable: true), bytes) }
     // The wait may be long: what is known of the token by then counts.
-    exchange.verified = nil
+    exchange.forgetToken()
     provider.wait { [self] failure in
       resume(ticket) { exchange in
         guard let failure else { return }
@@ -192,7 +201,7 @@ extension ClientConnection {
       engine.count { $0.upstreamErrors += 1 }
       return refuse(refusal, bytes)
     }
-    exchange.verified = nil
+    exchange.forgetToken()
     group.wait { [self] mayGo in
       resume(ticket) { exchange in
         exchange.hasWaited = true

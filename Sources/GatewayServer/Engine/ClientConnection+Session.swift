@@ -18,12 +18,12 @@ extension ClientConnection {
     }
     let now = engine.wallNow
     let session: VerifiedToken
-    if let verified = exchange.verified {
+    if let verified = exchange.token {
       session = verified
     } else {
       let presented = bytes.extracting(cookie.range)
       switch engine.sessions.lookup(presented, at: now, hearsChanges: engine.trustsStored) {
-      case .verified(let known): session = known
+      case .verified(let known): session = known.takeUnretainedValue()
       case .unknown(let digest):
         let inquiry = Inquiry(digest: digest, source: .session)
         guard !engine.sessions.isRefused(inquiry, at: now) else { return askToSignIn(route, bytes) }
@@ -46,7 +46,7 @@ extension ClientConnection {
     {
       return refuse(refusal, bytes)
     }
-    exchange.verified = session
+    exchange.take(session)
     return inject(route, for: session, path, bytes)
   }
 

@@ -13,6 +13,7 @@ extension ClientConnection {
   }
 
   func find(_ presented: Span<UInt8>, _ digest: Digest256, for route: LoopRoute, _ bytes: Span<UInt8>) -> Finding {
+    guard Bearer.isToken(presented) else { return .decided(deny(.invalidRequest, route, bytes)) }
     engine.count { $0.tokenMisses += 1 }
     let now = engine.wallNow
     guard let foreign = route.foreign else { return .decided(askOwn(presented, digest, for: route, bytes)) }
@@ -52,7 +53,7 @@ extension ClientConnection {
     let engine = engine
     let mustStart = engine.cache(of: inquiry).wait(for: inquiry) { [self] outcome in
       switch outcome {
-      case .verified(let token): resume(ticket) { $0.verified = token }
+      case .verified(let token): resume(ticket) { $0.take(token) }
       case .refused:
         resume(ticket) { exchange in
           // Whoever has no session is not denied but asked to sign in; the cache knows that long enough.

@@ -44,7 +44,8 @@ public final class Engine: @unchecked Sendable {
   @exclusivity(unchecked) var logClock = LogClock()
   /// Where heads are written together with what follows them.
   @exclusivity(unchecked) var outgoing: ByteQueue
-  @exclusivity(unchecked) private(set) var routes = LoopRoutes(table: Engine.noRoutes, routes: [])
+  private var routes: LoopRoutes
+  @exclusivity(unchecked) private var routesReference: Unmanaged<LoopRoutes>
   /// Whether each response is the last of its connection.
   private(set) var isDraining = false
   private(set) var hasClosedDoors = false
@@ -92,6 +93,8 @@ public final class Engine: @unchecked Sendable {
     loop.assertInLoop()
     self.loop = loop
     self.limits = limits
+    routes = LoopRoutes(table: Engine.noRoutes, routes: [])
+    routesReference = .passUnretained(routes)
     waits = EngineWaits(limits)
     verifier = ports.verifier
     freshness = ports.freshness
@@ -160,8 +163,14 @@ public final class Engine: @unchecked Sendable {
         return LoopRoute(route, serial: routeSerial, group: group, credential: credential(of: route),
           rates: snapshot.rates.table(for: route), foreign: gate(of: route, dispatch))
       })
+    routesReference = .passUnretained(routes)
     for server in gone { server.retire() }
   }
+
+  /// Lends what is served now, without counting a reference.
+  // SAFETY: snapshots are applied between requests, never within one.
+  @inline(__always)
+  func withRoutes<Result>(_ body: (LoopRoutes) -> Result) -> Result { routesReference._withUnsafeGuaranteedRef(body) }
 
   private func gate(of route: Route, _ dispatch: TokenDispatch?) -> ForeignGate? {
     guard route.access.takesForeignTokens else { return nil }

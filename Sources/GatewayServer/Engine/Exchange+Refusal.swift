@@ -43,7 +43,7 @@ extension Exchange {
   private var renewableCredential: ProviderCredential? {
     switch route?.credential {
     case .provider(let credential): credential
-    case .connections(let connections): verified.map { connections.credential(of: $0.facts.subject) }
+    case .connections(let connections): token.map { connections.credential(of: $0.facts.subject) }
     case .fixed, .some(.none), nil: nil
     }
   }

@@ -57,8 +57,11 @@ final class Exchange {
   /// Whether the response is an event stream that goes on after its first bytes.
   private(set) var isEventStream = false
 
-  /// The facts of the token, from the decision to the end of the response; nil: the route asks for none.
-  @exclusivity(unchecked) var verified: VerifiedToken?
+  /// Whether there are facts of a token: from the decision to the end of the response, unless the route asks for none.
+  private(set) var hasToken = false
+  var token: VerifiedToken? { hasToken ? keptToken : nil }
+  /// Those of the last request that had some: the next one often comes with the same token.
+  @exclusivity(unchecked) private var keptToken: VerifiedToken?
   // What was found out while the request was parked.
   var failure: GatewayError?
   var parkCount = 0
@@ -127,12 +130,13 @@ final class Exchange {
   /// Forgets what belonged to the request only.
   func reset() {
     hasRoute = false
-    verified = nil
-    failure = nil
+    hasToken = false
+    // Asked first, since emptying what is empty costs more.
+    if failure != nil { failure = nil }
     parkCount = 0
     hasWaited = false
     if !additions.isEmpty { additions = ResponseAdditions() }
-    tunnel = nil
+    if tunnel != nil { tunnel = nil }
     request.clear()
   }
 
@@ -148,20 +152,29 @@ final class Exchange {
     hasRoute = true
   }
 
+  /// Notes whose request it is.
+  func take(_ token: VerifiedToken) {
+    if keptToken !== token { keptToken = token }
+    hasToken = true
+  }
+
+  /// What is known of the token may be older than the next step.
+  func forgetToken() { hasToken = false }
+
   /// Writes the head for the upstream.
   ///
   /// - Parameters:
   ///   - pathStart: where the forwarded part of the path begins.
   ///   - credential: a field line, or empty.
   func composeRequest(
-    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer, pathStart: Int, credential: [UInt8]
+    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer, pathStart: Int, credential: UnsafeRawBufferPointer
   ) {
     compose(&request, head, bytes, route: route, server: server, pathStart: pathStart, credential: credential)
   }
 
   private func compose(
     _ request: inout ByteQueue, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer,
-    pathStart: Int, credential: [UInt8]
+    pathStart: Int, credential: UnsafeRawBufferPointer
   ) {
     request.reserve(head.byteCount + 512)
     request.append(
@@ -177,9 +190,9 @@ final class Exchange {
     if route.tellsCertificate { withClient { $0.peer.secured?.append(to: &request, route.route.clientCertificate) } }
     request.append(forwardedHostOf: head, bytes)
     if withClient({ $0.channel.isCarried }) {
-      request.append(engine.via.beforeRequestIDOfHTTP2)
+      request.append(engine.via.beforeRequestIDOfHTTP2.bytes)
     } else {
-      request.append(isHTTP10 ? engine.via.beforeRequestIDOfHTTP10 : engine.via.beforeRequestID)
+      request.append(isHTTP10 ? engine.via.beforeRequestIDOfHTTP10.bytes : engine.via.beforeRequestID.bytes)
     }
     requestID.append(to: &request)
     request.append("\r\n")
@@ -234,14 +247,18 @@ final class Exchange {
 
   func send(to server: UpstreamServer) {
     server.begin(at: engine.loop.now)
-    while let pooled = server.takeIdle() {
-      upstream = pooled
-      if pooled.begin(self, request: request.readable) { return }
-      // Broken before anything was sent: as good as never taken.
-      upstream = nil
-      pooled.close()
-    }
+    // SAFETY: the engine holds every connection until the end of the turn in which it is closed.
+    while let pooled = server.takeIdle() { if pooled._withUnsafeGuaranteedRef({ isSent(on: $0) }) { return } }
     connect(to: server)
+  }
+
+  private func isSent(on pooled: UpstreamConnection) -> Bool {
+    upstream = pooled
+    if pooled.begin(self, request: request.readable) { return true }
+    // Broken before anything was sent: as good as never taken.
+    upstream = nil
+    pooled.close()
+    return false
   }
 
   private func connect(to server: UpstreamServer) {
@@ -310,7 +327,7 @@ final class Exchange {
     case .keepAliveHTTP10: outgoing.append("Connection: keep-alive\r\n")
     case .close: outgoing.append("Connection: close\r\n")
     }
-    outgoing.append(engine.via.endOfHead)
+    outgoing.append(engine.via.endOfHead.bytes)
   }
 
   /// The response that was composed last turned out bad before anything of it was sent.

@@ -9,6 +9,8 @@ final class LoopRoute {
   let serial: UInt64
   let group: UpstreamGroup
   let credential: LoopCredential
+  /// That of `.fixed`, else empty.
+  let fixedLine: LastingBytes
   let rewrite: PathRewrite
   let addedPrefix: [UInt8]
   let strippedFields: [[UInt8]]
@@ -38,6 +40,7 @@ final class LoopRoute {
     self.serial = serial
     self.group = group
     self.credential = credential
+    if case .fixed(let line) = credential { fixedLine = LastingBytes(line) } else { fixedLine = LastingBytes([]) }
     rewrite = route.rewrite
     addedPrefix = route.rewrite.addedPrefix
     strippedFields = route.strippedFields
@@ -58,18 +61,27 @@ final class LoopRoute {
 /// A snapshot as one loop serves it.
 final class LoopRoutes {
   private let table: RouteTable
-  let routes: [LoopRoute]
+  private let routes: [LoopRoute]
+  // SAFETY: of `routes`.
+  private let references: [Unmanaged<LoopRoute>]
   /// Whether some route lets scripts of other origins in.
   let answersPreflights: Bool
 
   init(table: RouteTable, routes: [LoopRoute]) {
     self.table = table
     self.routes = routes
+    references = routes.map { .passUnretained($0) }
     answersPreflights = routes.contains { $0.isCrossOrigin }
   }
 
   func match(method: Span<UInt8>, host: Span<UInt8>, path: Span<UInt8>) -> RouteMatch {
     table.match(method: method, host: host, path: path)
+  }
+
+  /// Lends a route of a match, without counting a reference.
+  @inline(__always)
+  func withRoute<Result>(_ index: Int, _ body: (LoopRoute) -> Result) -> Result {
+    references[index]._withUnsafeGuaranteedRef(body)
   }
 }
 

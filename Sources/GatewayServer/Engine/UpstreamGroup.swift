@@ -9,7 +9,8 @@ final class UpstreamGroup {
   // Read by every request, written by snapshots: the run-time check showed in the profile of its neighbours.
   @exclusivity(unchecked) private(set) var servers: [UpstreamServer] = []
   /// When there is one server only and nothing to decide about it.
-  @exclusivity(unchecked) private var only: UpstreamServer?
+  // SAFETY: it is among `servers`.
+  @exclusivity(unchecked) private var only: Unmanaged<UpstreamServer>?
   @exclusivity(unchecked) private var requestCount: UInt64 = 0
   private var limits = ServerLimits()
   private var picker: ServerPicker
@@ -63,7 +64,7 @@ final class UpstreamGroup {
     for (position, server) in servers.enumerated() { server.join(self, at: position, isLimited: limits.requests != nil) }
     ejectedCount = servers.count { $0.circuit.isEjected }
     let isJudged = upstream.health != nil || limits.requests != nil || upstream.ejection.ejectedCountMax(of: servers.count) > 0
-    only = servers.count == 1 && !isJudged ? servers[0] : nil
+    only = servers.count == 1 && !isJudged ? .passUnretained(servers[0]) : nil
     hasRoom()
     return before.filter { kept[$0.key] !== $0 }
   }
@@ -73,12 +74,12 @@ final class UpstreamGroup {
   /// The server for a new request.
   ///
   /// - Parameter hasWaited: whether it comes from the line of those that wait; others go behind them.
-  /// - Returns: nil when none takes one; `refusal` says why.
-  func pick(hasWaited: Bool) -> UpstreamServer? {
+  /// - Returns: nil when none takes one; `refusal` says why. Not counted: good until the group is updated.
+  func pick(hasWaited: Bool) -> Unmanaged<UpstreamServer>? {
     requestCount &+= 1
     if let only { return only }
     guard hasWaited || line.isEmpty else { return nil }
-    return choose(avoiding: 0, at: loop.now)
+    return choose(avoiding: 0, at: loop.now).map { .passUnretained($0) }
   }
 
   /// - Parameter tried: bits of servers that the request has failed at.

@@ -59,7 +59,7 @@ final class UpstreamServer {
 
   // MARK: Connections
 
-  func takeIdle() -> UpstreamConnection? { idle.popLast()?.takeUnretainedValue() }
+  func takeIdle() -> Unmanaged<UpstreamConnection>? { idle.popLast() }
 
   /// - Returns: false when enough connections wait already.
   func keep(_ connection: UpstreamConnection, limit: Int) -> Bool {
@@ -179,7 +179,7 @@ extension UpstreamServer {
     isRetired = true
     group = nil
     http2?.retire()
-    while let connection = takeIdle() { connection.close() }
+    while let connection = takeIdle() { connection.takeUnretainedValue().close() }
   }
 
   // MARK: The log

@@ -14,10 +14,10 @@ public struct ViaField: Sendable {
   let pseudonym: [UInt8]
 
   // Written into every head, together with what stands there anyway. The version is that of the message received.
-  let beforeRequestID: [UInt8]
-  let beforeRequestIDOfHTTP10: [UInt8]
-  let beforeRequestIDOfHTTP2: [UInt8]
-  let endOfHead: [UInt8]
+  let beforeRequestID: LastingBytes
+  let beforeRequestIDOfHTTP10: LastingBytes
+  let beforeRequestIDOfHTTP2: LastingBytes
+  let endOfHead: LastingBytes
 
   /// - Parameter pseudonym: a token; empty: none.
   init(_ pseudonym: String) {
@@ -26,10 +26,10 @@ public struct ViaField: Sendable {
       pseudonym.isEmpty ? [] : Array("Via: \(version) \(pseudonym)\r\n".utf8)
     }
     self.pseudonym = Array(pseudonym.utf8)
-    beforeRequestID = line("1.1") + Array("X-Request-Id: ".utf8)
-    beforeRequestIDOfHTTP10 = line("1.0") + Array("X-Request-Id: ".utf8)
-    beforeRequestIDOfHTTP2 = line("2.0") + Array("X-Request-Id: ".utf8)
-    endOfHead = line("1.1") + Array("\r\n".utf8)
+    beforeRequestID = LastingBytes(line("1.1") + Array("X-Request-Id: ".utf8))
+    beforeRequestIDOfHTTP10 = LastingBytes(line("1.0") + Array("X-Request-Id: ".utf8))
+    beforeRequestIDOfHTTP2 = LastingBytes(line("2.0") + Array("X-Request-Id: ".utf8))
+    endOfHead = LastingBytes(line("1.1") + Array("\r\n".utf8))
   }
 
   /// No name at all.

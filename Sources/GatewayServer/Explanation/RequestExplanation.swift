@@ -186,11 +186,11 @@ public struct RequestExplanation: Sendable {
     let value = authorization ?? []
     let range: Range<Int>
     switch Bearer(authorization: value.span) {
-    case .token(let found): range = found
+    case .presented(let found) where Bearer.isToken(value.span.extracting(found)): range = found
     case .absent:
       refuse("bearer", .accessDenied(.missingToken, access))
       return false
-    case .malformed:
+    case .presented, .malformed:
       refuse("bearer", .accessDenied(.invalidRequest, access))
       return false
     }
@@ -281,7 +281,7 @@ public struct RequestExplanation: Sendable {
     if route.clientCertificate != .none { written.append("Client-Cert: <the caller's certificate, if any>\r\n") }
     if route.clientCertificate == .chain { written.append("Client-Cert-Chain: <those that came with it, if any>\r\n") }
     written.append(forwardedHostOf: head, bytes)
-    written.append(head.isHTTP10 ? via.beforeRequestIDOfHTTP10 : via.beforeRequestID)
+    written.append(head.isHTTP10 ? via.beforeRequestIDOfHTTP10.bytes : via.beforeRequestID.bytes)
     written.append("<a new one>\r\n")
     if head.fields.traceParent != nil { written.append("traceparent: <the same trace, or a new one where it cannot be read>\r\n") }
     let text = String(decoding: written.readable, as: UTF8.self)

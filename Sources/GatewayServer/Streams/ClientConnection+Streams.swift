@@ -56,7 +56,7 @@ extension ClientConnection {
   /// The token of the exchange under way; nil when there is none.
   var tokenUnderWay: VerifiedToken? {
     switch phase {
-    case .forwarding, .tunnelling: exchange.verified
+    case .forwarding, .tunnelling: exchange.token
     default: nil
     }
   }

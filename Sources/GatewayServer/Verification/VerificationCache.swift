@@ -17,7 +17,8 @@ struct Inquiry: Hashable {
 /// once, however many requests wait for it.
 final class VerificationCache {
   enum Lookup {
-    case verified(VerifiedToken)
+    // SAFETY: used before anything can change the cache, so that the hit of a request counts no reference.
+    case verified(Unmanaged<VerifiedToken>)
     case unknown(Digest256)
   }
 
@@ -30,6 +31,16 @@ final class VerificationCache {
 
   typealias Waiter = (Outcome) -> Void
 
+  private struct Entry {
+    let token: VerifiedToken
+    let reference: Unmanaged<VerifiedToken>
+
+    init(_ token: VerifiedToken) {
+      self.token = token
+      reference = .passUnretained(token)
+    }
+  }
+
   private let capacity: Int
   private let refusedCapacity: Int
   private let refusedLifetime: Duration
@@ -37,7 +48,7 @@ final class VerificationCache {
 
   // Looked up by every request; nothing that touches them leads back here: the run-time check showed in the profile.
   @exclusivity(unchecked) private var positions: [Digest256: Int] = [:]
-  @exclusivity(unchecked) private var entries: [VerifiedToken] = []
+  @exclusivity(unchecked) private var entries: [Entry] = []
   private var hand = 0
   private var refused: [Inquiry: Timestamp] = [:]
 
@@ -61,11 +72,13 @@ final class VerificationCache {
   func lookup(_ token: Span<UInt8>, at now: Timestamp, hearsChanges: Bool) -> Lookup {
     let digest = token.withUnsafeBytes { SHA256.digest($0) }
     if let position = positions[digest] {
-      let entry = entries[position]
-      if now < (hearsChanges ? entry.believedUntil : entry.believedAloneUntil) {
-        entry.wasUsed = true
-        return .verified(entry)
+      let reference = entries[position].reference
+      let isBelieved = reference._withUnsafeGuaranteedRef { token in
+        guard now < (hearsChanges ? token.believedUntil : token.believedAloneUntil) else { return false }
+        token.wasUsed = true
+        return true
       }
+      if isBelieved { return .verified(reference) }
     }
     return .unknown(digest)
   }
@@ -156,16 +169,16 @@ final class VerificationCache {
   private func removeAll(where isGone: (VerifiedToken) -> Bool) {
     var position = 0
     while position < entries.count {
-      if isGone(entries[position]) { remove(at: position) } else { position += 1 }
+      if isGone(entries[position].token) { remove(at: position) } else { position += 1 }
     }
   }
 
   private func remove(at position: Int) {
-    positions[entries[position].digest] = nil
+    positions[entries[position].token.digest] = nil
     let last = entries.removeLast()
     if position < entries.count {
       entries[position] = last
-      positions[last.digest] = position
+      positions[last.token.digest] = position
     }
   }
 
@@ -174,26 +187,26 @@ final class VerificationCache {
   func insert(_ entry: VerifiedToken) {
     refused[Inquiry(digest: entry.digest, source: entry.source)] = nil
     if let position = positions[entry.digest] {
-      entries[position] = entry
+      entries[position] = Entry(entry)
       return
     }
     if entries.count < capacity {
       positions[entry.digest] = entries.count
-      entries.append(entry)
+      entries.append(Entry(entry))
       return
     }
-    while entries[hand].wasUsed {
-      entries[hand].wasUsed = false
+    while entries[hand].token.wasUsed {
+      entries[hand].token.wasUsed = false
       hand = (hand + 1) % entries.count
     }
-    positions[entries[hand].digest] = nil
+    positions[entries[hand].token.digest] = nil
     positions[entry.digest] = hand
-    entries[hand] = entry
+    entries[hand] = Entry(entry)
     hand = (hand + 1) % entries.count
   }
 
   func refuse(_ inquiry: Inquiry, at now: Timestamp) {
-    if let position = positions[inquiry.digest], entries[position].source == inquiry.source { remove(at: position) }
+    if let position = positions[inquiry.digest], entries[position].token.source == inquiry.source { remove(at: position) }
     if refused.count >= refusedCapacity {
       refused = refused.filter { now < $0.value }
       // A flood of different strings: forget them all rather than search for the oldest.

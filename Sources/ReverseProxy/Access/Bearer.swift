@@ -4,9 +4,9 @@
 public enum Bearer: Sendable, Equatable {
   /// No `Authorization`, or one of another scheme.
   case absent
-  /// Where the token lies in the field's value.
-  case token(Range<Int>)
-  /// The scheme is Bearer, what follows is not one token.
+  /// Where in the field's value lies what may be a token; `isToken` tells. Who knows the very bytes need not ask again.
+  case presented(Range<Int>)
+  /// The scheme is Bearer, what follows cannot be a token.
   case malformed
 
   /// Longer tokens are malformed. Postern's own are far shorter; a JWT with many claims fits.
@@ -31,12 +31,17 @@ public enum Bearer: Sendable, Equatable {
     }
     while start < value.count, value[start] == UInt8(ascii: " ") { start += 1 }
 
-    var end = start
-    while end < value.count, Bearer.isTokenCharacter(value[end]) { end += 1 }
-    let hasCharacters = end > start
-    while end < value.count, value[end] == UInt8(ascii: "=") { end += 1 }
-    guard hasCharacters, end == value.count, end - start <= Bearer.tokenBytesMax else { self = .malformed; return }
-    self = .token(start..<end)
+    let range = start..<value.count
+    self = range.isEmpty || range.count > Bearer.tokenBytesMax ? .malformed : .presented(range)
+  }
+
+  /// Whether it is exactly one `b64token`.
+  public static func isToken(_ presented: Span<UInt8>) -> Bool {
+    var end = 0
+    while end < presented.count, isTokenCharacter(presented[end]) { end += 1 }
+    guard end > 0 else { return false }
+    while end < presented.count, presented[end] == UInt8(ascii: "=") { end += 1 }
+    return end == presented.count
   }
 
   /// `b64token` without its padding: ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/".
