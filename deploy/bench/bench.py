@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 from processes import Failed, descriptor_limit
+from rows.apart import apart
 from rows.body import body
 from rows.connections import connections
 from rows.http2 import http2
@@ -24,7 +25,7 @@ from rows.tokens import tokens
 from stage import CONNECTIONS, Stage
 
 HERE = pathlib.Path(__file__).resolve().parent
-SECTIONS = {section.__name__: section for section in (proxy, jwt, tls, http2, body, memory, tokens, revocation, connections)}
+SECTIONS = {section.__name__: section for section in (proxy, jwt, apart, tls, http2, body, memory, tokens, revocation, connections)}
 
 
 def main():

@@ -46,6 +46,7 @@ class Stage:
         self.rounds, self.seconds = settings.rounds, settings.seconds
         self.key = random_key()
         self.postgres = None
+        self.for_servers = self.for_load = processors()
 
     def __enter__(self):
         self.endings = contextlib.ExitStack()
@@ -63,12 +64,20 @@ class Stage:
     def __exit__(self, *_):
         self.endings.close()
 
+    def set_apart(self):
+        """From now on the servers that are compared have one processor to themselves, upstream and load the others."""
+        self.for_servers, self.for_load = processors()[:1], processors()[1:]
+
     # Servers
 
-    def start(self, name, command, port, env=None):
-        server = Server(name, command, port, f"{self.folder}/{name}.log", env)
+    def start(self, name, command, port, env=None, on=None):
+        server = Server(name, self.pinned(command, on or self.for_servers), port, f"{self.folder}/{name}.log", env)
         self.endings.callback(server.stop)
         return server
+
+    @staticmethod
+    def pinned(command, wanted):
+        return command if wanted == processors() else ["taskset", "-c", ",".join(map(str, wanted)), *command]
 
     def configured(self, name, template, **values):
         """Fills in a template of peers/.
@@ -78,31 +87,31 @@ class Stage:
         folder = pathlib.Path(self.folder, name)
         folder.mkdir()
         text = (HERE / "peers" / template).read_text()
-        for key, value in {"FOLDER": folder, "WORKERS": len(processors()), "FILES": descriptor_limit(), "CERTIFICATE": self.certificate,
+        for key, value in {"FOLDER": folder, "WORKERS": len(self.for_servers), "FILES": descriptor_limit(), "CERTIFICATE": self.certificate,
                            "KEY_FILE": self.key_file, **values}.items():
             text = text.replace(f"@{key}@", str(value))
         file = folder / template
         file.write_text(text)
         return file
 
-    def start_nginx(self, name, template="nginx.conf", **values):
+    def start_nginx(self, name, template="nginx.conf", on=None, **values):
         port, tls_port = free_port(), free_port()
         file = self.configured(name, template, PORT=port, TLS_PORT=tls_port, **values)
-        server = self.start(name, ["nginx", "-p", str(file.parent), "-c", str(file), "-g", "daemon off;"], port)
+        server = self.start(name, ["nginx", "-p", str(file.parent), "-c", str(file), "-g", "daemon off;"], port, on=on)
         server.tls_port = tls_port
         return server
 
     def start_upstream(self):
         """The upstream of small requests: nginx, which answers about 200 bytes from its configuration."""
-        return self.start_nginx("upstream", "upstream.conf", BODY=BODY)
+        return self.start_nginx("upstream", "upstream.conf", on=self.for_load, BODY=BODY)
 
     def start_origin(self):
         """The upstream of bodies and streams."""
         port = free_port()
-        return self.start("origin", [self.program("origin"), str(port)], port)
+        return self.start("origin", [self.program("origin"), str(port)], port, on=self.for_load)
 
-    def start_postern(self, upstream, name="postern", affinity=()):
-        """- affinity: the processors it may run on, which is how many loops it has; empty: all."""
+    def start_postern(self, upstream, name="postern", on=None):
+        """- on: the processors it may run on, which is how many loops it has."""
         if not self.postgres:
             self.postgres = Postgres(f"{self.folder}/pg")
             self.endings.callback(self.postgres.stop)
@@ -112,8 +121,7 @@ class Stage:
             "POSTERN_DATABASE_URL": self.postgres.uri("postern"), "POSTERN_KEY": self.key,
             "BENCH_SECRET": SECRET, "UPSTREAM_KEY": UPSTREAM_KEY, "POSTERN_LOG": "warning",
         }
-        prefix = ["taskset", "-c", ",".join(map(str, affinity))] if affinity else []
-        server = self.start(name, [*prefix, self.settings.postern, "serve", "--config", str(file)], port, env)
+        server = self.start(name, [self.settings.postern, "serve", "--config", str(file)], port, env, on)
         server.tls_port = tls_port
         return server
 
@@ -175,10 +183,9 @@ class Stage:
         finally:
             holder.communicate(timeout=20)
 
-    @staticmethod
-    def measured(command, server):
+    def measured(self, command, server):
         before = server.cpu_seconds()
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(self.pinned(command, self.for_load), capture_output=True, text=True)
         if done.returncode:
             raise Failed(f"{server.name}: {done.stderr}\n{server.last_words()}")
         return json.loads(done.stdout), server.cpu_seconds() - before

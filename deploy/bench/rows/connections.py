@@ -10,7 +10,7 @@ LOOPS = (1, 2)
 def connections(stage):
     upstream = stage.start_upstream()
     servers = {
-        f"{loops} loop{'s'[:loops - 1]}": stage.start_postern(upstream, f"postern-{loops}", affinity=processors()[:loops])
+        f"{loops} loop{'s'[:loops - 1]}": stage.start_postern(upstream, f"postern-{loops}", on=processors()[:loops])
         for loops in LOOPS if loops <= len(processors())}
     tokens = stage.token_file([stage.token(servers["1 loop"])])
     lines = []

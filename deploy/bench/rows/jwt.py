@@ -12,11 +12,7 @@ DIFFERENT_TOKENS = 5000
 def jwt(stage):
     upstream = stage.start_upstream()
     postern = stage.start_postern(upstream)
-    with urllib.request.urlopen(f"http://127.0.0.1:{postern.port}/oauth/jwks", timeout=10) as answer:
-        keys = json.load(answer)["keys"]
-    public_key = pathlib.Path(stage.folder, "es256.pem")
-    public_key.write_text(p256_pem(next(key for key in keys if key["kty"] == "EC")))
-    servers = {"HAProxy jwt_verify": stage.start_haproxy(upstream, public_key), "postern": postern}
+    servers = {"HAProxy jwt_verify": start_haproxy(stage, upstream, postern), "postern": postern}
     tokens = [stage.token(postern, "bench-jwt") for _ in range(DIFFERENT_TOKENS)]
     for name, count, goal in (("one token", 1, ">= 5.0"), (f"{DIFFERENT_TOKENS} tokens", DIFFERENT_TOKENS, ">= 1.5")):
         file = stage.token_file(tokens[:count], f"jwt-{count}")
@@ -29,3 +25,12 @@ def jwt(stage):
         ours, theirs = figures["postern"], figures["HAProxy jwt_verify"]
         stage.row(f"ES256 JWT, {name}, requests", ours[0], "HAProxy jwt_verify", theirs[0], "1/s", goal)
         stage.row(f"ES256 JWT, {name}, CPU per request", ours[1], "HAProxy jwt_verify", theirs[1], "us")
+
+
+def start_haproxy(stage, upstream, postern):
+    """HAProxy with the key that Postern signs with."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{postern.port}/oauth/jwks", timeout=10) as answer:
+        keys = json.load(answer)["keys"]
+    public_key = pathlib.Path(stage.folder, "es256.pem")
+    public_key.write_text(p256_pem(next(key for key in keys if key["kty"] == "EC")))
+    return stage.start_haproxy(upstream, public_key)
