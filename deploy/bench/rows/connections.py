@@ -1,4 +1,4 @@
-"""How cost grows with loops and connections: Postern alone, which has a loop for each processor that it may run on."""
+"""How cost grows with loops and connections: Postern has a loop for each processor that it may run on, nginx beside it a worker for each."""
 
 from processes import processors, proxied_connections
 from stage import GET
@@ -13,6 +13,7 @@ def connections(stage):
         f"{loops} loop{'s'[:loops - 1]}": stage.start_postern(upstream, f"postern-{loops}", on=processors()[:loops])
         for loops in LOOPS if loops <= len(processors())}
     tokens = stage.token_file([stage.token(servers["1 loop"])])
+    servers["nginx"] = stage.start_nginx("nginx", UPSTREAM=upstream.port)
     lines = []
     for count in map(proxied_connections, COUNTS):
 
