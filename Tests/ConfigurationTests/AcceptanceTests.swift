@@ -25,7 +25,7 @@ struct AcceptanceTests {
     let accepts = try load(
       #"[self, { jwt: https://idp.example, audience: gw }, { introspection: https://idp.example/i, client: { id: gw, secret: "${env:KEY}" } }]"#)
     let issuer = ForeignIssuer(identifier: "https://idp.example")
-    #expect(issuer.tokenType == .accessToken && issuer.clockSkew == .seconds(30) && issuer.algorithms.count == 3)
+    #expect(issuer.tokenType == .accessToken && issuer.clockSkew == .seconds(30) && issuer.algorithms == SignatureAlgorithm.allCases)
     let service = IntrospectionService(
       endpoint: EndpointURL("https://idp.example/i")!, client: ProviderClient(id: "gw", secret: Secret("api-key-value")),
       lifetime: .seconds(30), stalenessMax: .zero)
@@ -63,7 +63,7 @@ struct AcceptanceTests {
     ("[{ jwt: \"https://idp.example?x\", audience: gw }]",
      "38:21: routes[0].accept[0].jwt must be an https URL without query and fragment (RFC 8414 §2), not \"https://idp.example?x\""),
     ("[{ jwt: https://idp.example, audience: gw, algorithms: [HS256] }]",
-     "38:69: routes[0].accept[0].algorithms[0] must be ES256, EdDSA, RS256, not \"HS256\"; did you mean \"ES256\"?"),
+     "38:69: routes[0].accept[0].algorithms[0] must be ES256, ES384, EdDSA, RS256, RS384, RS512, PS256, not \"HS256\"; did you mean \"ES256\"?"),
     ("[{ jwt: https://idp.example, audience: gw, algorithms: [] }]", "38:68: routes[0].accept[0].algorithms must not be empty"),
     ("[{ jwt: https://idp.example, audience: gw, clock_skew: 1h }]",
      "38:68: routes[0].accept[0].clock_skew must be from 0ms to 5m, not 1h"),

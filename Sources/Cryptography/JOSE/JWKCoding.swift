@@ -12,8 +12,9 @@ extension JWK {
   public init(_ object: JSONObject) throws(JWKError) {
     let id = try object.optionalText("kid")
     let material = try Material(object)
-    self.init(id: id, material: material)
-    if let name = try object.optionalText("alg"), name != algorithm.rawValue { throw .notForSignatures }
+    let name = try object.optionalText("alg")
+    guard let algorithm = material.algorithms.first(where: { name == nil || $0.rawValue == name }) else { throw .notForSignatures }
+    self.init(id: id, material: material, algorithm: algorithm)
     if let use = try object.optionalText("use"), use != "sig" { throw .notForSignatures }
     if let operations = object["key_ops"] {
       guard let operations = operations.strings else { throw .malformedMember("key_ops") }
@@ -43,6 +44,8 @@ extension JWK {
     switch material {
     case .p256(let x, let y, _):
       ["kty": "EC", "crv": "P-256", "x": .string(Base64URL.encode(x)), "y": .string(Base64URL.encode(y))]
+    case .p384(let x, let y):
+      ["kty": "EC", "crv": "P-384", "x": .string(Base64URL.encode(x)), "y": .string(Base64URL.encode(y))]
     case .ed25519(let x, _):
       ["kty": "OKP", "crv": "Ed25519", "x": .string(Base64URL.encode(x))]
     case .rsa(let modulus, let exponent):
@@ -55,8 +58,11 @@ extension JWK.Material {
   fileprivate init(_ object: JSONObject) throws(JWKError) {
     switch try object.text("kty") {
     case "EC":
-      guard try object.text("crv") == "P-256" else { throw .unsupportedCurve }
-      self = .p256(x: try object.octets("x"), y: try object.octets("y"), d: try object.optionalSecret("d"))
+      switch try object.text("crv") {
+      case "P-256": self = .p256(x: try object.octets("x"), y: try object.octets("y"), d: try object.optionalSecret("d"))
+      case "P-384": self = .p384(x: try object.octets("x", count: 48), y: try object.octets("y", count: 48))
+      default: throw .unsupportedCurve
+      }
     case "OKP":
       guard try object.text("crv") == "Ed25519" else { throw .unsupportedCurve }
       self = .ed25519(x: try object.octets("x"), d: try object.optionalSecret("d"))
@@ -79,9 +85,9 @@ extension JSONObject {
     return text
   }
 
-  /// 32 bytes: the length is fixed, leading zeros included. Source: RFC 7518 §6.2.1.2; RFC 8037 §2.
-  fileprivate func octets(_ name: String) throws(JWKError) -> [UInt8] {
-    guard let octets = Base64URL.decode(try text(name)), octets.count == 32 else { throw .malformedMember(name) }
+  /// The length is fixed, leading zeros included. Source: RFC 7518 §6.2.1.2; RFC 8037 §2.
+  fileprivate func octets(_ name: String, count: Int = 32) throws(JWKError) -> [UInt8] {
+    guard let octets = Base64URL.decode(try text(name)), octets.count == count else { throw .malformedMember(name) }
     return octets
   }
 

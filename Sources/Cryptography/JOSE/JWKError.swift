@@ -20,7 +20,7 @@ public enum JWKError: Error, Sendable, Hashable, CustomStringConvertible {
     case .malformed(let reason): "not a JSON Web Key: \(reason)"
     case .malformedMember(let name): "the key's member '\(name)' is missing or malformed"
     case .unsupportedKeyType: "the key type is none of EC, OKP and RSA"
-    case .unsupportedCurve: "the curve is neither P-256 nor Ed25519"
+    case .unsupportedCurve: "the curve is none of P-256, P-384 and Ed25519"
     case .notForSignatures: "the key is meant for another algorithm or use"
     case .unacceptableRSAKey: "the RSA key is outside 2048 to 8192 bits or has an unacceptable exponent"
     case .inconsistent: "the key's numbers do not form a key"

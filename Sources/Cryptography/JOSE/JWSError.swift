@@ -13,7 +13,7 @@ public enum JWSError: Error, Sendable, Hashable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .malformed: "not a compact JWS"
-    case .unsupportedAlgorithm: "the signature algorithm is none of ES256, EdDSA and RS256"
+    case .unsupportedAlgorithm: "the signature algorithm is none of \(SignatureAlgorithm.allCases.map(\.rawValue).joined(separator: ", "))"
     case .criticalHeader: "the header demands an extension (crit)"
     case .unknownKey: "no key of this algorithm and id is known"
     case .badSignature: "the signature does not verify"

@@ -10,12 +10,12 @@ public final class SigningKey: Sendable {
   private let handle: KeyHandle
 
   /// - Parameter jwk: without `kid`, the thumbprint becomes the id (RFC 7638 §1).
-  /// - Throws: `JWKError` when there is no private half, it does not fit the public half, or the key is RSA.
+  /// - Throws: `JWKError` when there is no private half, it does not fit the public half, or the key is RSA or on P-384.
   public init(_ jwk: JWK) throws(JWKError) {
     switch jwk.material {
     case .p256: algorithm = .es256
     case .ed25519: algorithm = .edDSA
-    case .rsa: throw .noPrivateKey
+    case .p384, .rsa: throw .noPrivateKey
     }
     handle = try KeyHandle(jwk, withPrivateKey: true)
     id = jwk.id ?? jwk.thumbprintText

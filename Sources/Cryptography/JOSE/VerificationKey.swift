@@ -18,15 +18,41 @@ final class VerificationKey: Sendable {
 
   /// - Parameter signature: as JOSE writes it; any bytes.
   func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
-    guard let signature = algorithm == .es256 ? ECDSASignature.der(raw: signature) : signature else { return false }
+    guard let signature = algorithm.signature(fromJOSE: signature) else { return false }
     let context = required(EVP_MD_CTX_new())
     defer {
       EVP_MD_CTX_free(context)
       ERR_clear_error()
     }
-    let digest = algorithm == .edDSA ? nil : Algorithms.sha256
-    require(EVP_DigestVerifyInit(context, nil, digest, nil, handle.pointer), "EVP_DigestVerifyInit")
+    // Of the key's own, and freed with it.
+    var operation: OpaquePointer?
+    require(EVP_DigestVerifyInit(context, &operation, algorithm.digest, nil, handle.pointer), "EVP_DigestVerifyInit")
+    if algorithm == .ps256 {
+      require(EVP_PKEY_CTX_set_rsa_padding(operation, RSA_PKCS1_PSS_PADDING), "EVP_PKEY_CTX_set_rsa_padding")
+      require(EVP_PKEY_CTX_set_rsa_pss_saltlen(operation, RSA_PSS_SALTLEN_DIGEST), "EVP_PKEY_CTX_set_rsa_pss_saltlen")
+    }
     return EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1
+  }
+}
+
+extension SignatureAlgorithm {
+  /// nil: Ed25519 digests by itself.
+  fileprivate var digest: OpaquePointer? {
+    switch self {
+    case .edDSA: nil
+    case .es256, .rs256, .ps256: Algorithms.sha256
+    case .es384, .rs384: Algorithms.sha384
+    case .rs512: Algorithms.sha512
+    }
+  }
+
+  /// A signature as libcrypto takes it; nil when it has the wrong length.
+  fileprivate func signature(fromJOSE signature: [UInt8]) -> [UInt8]? {
+    switch self {
+    case .es256: ECDSASignature.der(raw: signature, numberByteCount: 32)
+    case .es384: ECDSASignature.der(raw: signature, numberByteCount: 48)
+    case .edDSA, .rs256, .rs384, .rs512, .ps256: signature
+    }
   }
 }
 

@@ -10,6 +10,8 @@ enum Algorithms {
   // SAFETY: fetched algorithm objects are immutable and reference counted; they are kept for the life of the process and
   // may be used from any thread.
   nonisolated(unsafe) static let sha256: OpaquePointer = required(EVP_MD_fetch(nil, "SHA256", nil))
+  nonisolated(unsafe) static let sha384: OpaquePointer = required(EVP_MD_fetch(nil, "SHA384", nil))
+  nonisolated(unsafe) static let sha512: OpaquePointer = required(EVP_MD_fetch(nil, "SHA512", nil))
   nonisolated(unsafe) static let aes256GCM: OpaquePointer = required(EVP_CIPHER_fetch(nil, "AES-256-GCM", nil))
   nonisolated(unsafe) static let hmac: OpaquePointer = required(EVP_MAC_fetch(nil, "HMAC", nil))
   nonisolated(unsafe) static let hkdf: OpaquePointer = required(EVP_KDF_fetch(nil, "HKDF", nil))

@@ -1,11 +1,13 @@
 import COpenSSL
 
-/// Between JOSE's ECDSA signatures, r ‖ s in 32 bytes each, and libcrypto's, which are DER.
+/// Between JOSE's ECDSA signatures, r ‖ s in as many bytes each as the curve's order has, and libcrypto's, which are DER.
 ///
 /// Source: RFC 7518 §3.4; RFC 3279 §2.2.3.
 enum ECDSASignature {
+  /// Of P-256.
   static let byteCount = 64
 
+  /// - Parameter der: on P-256.
   static func raw(der: [UInt8]) -> [UInt8] {
     // SAFETY: libcrypto reads at most `der.count` bytes.
     let signature = der.withUnsafeBufferPointer { der in
@@ -24,15 +26,17 @@ enum ECDSASignature {
     return raw
   }
 
-  /// nil unless there are exactly 64 bytes; whether the numbers are a signature is for the verification to say.
-  static func der(raw: [UInt8]) -> [UInt8]? {
-    guard raw.count == byteCount else { return nil }
+  /// nil unless there are exactly two numbers; whether they are a signature is for the verification to say.
+  ///
+  /// - Parameter numberByteCount: 32 on P-256, 48 on P-384.
+  static func der(raw: [UInt8], numberByteCount: Int = 32) -> [UInt8]? {
+    guard raw.count == 2 * numberByteCount else { return nil }
     let signature = required(ECDSA_SIG_new())
     defer { ECDSA_SIG_free(signature) }
-    // SAFETY: there are 64 bytes; each number is read from its own half.
+    // SAFETY: each number is read from its own half.
     raw.withUnsafeBufferPointer { raw in
-      let r = required(BN_bin2bn(raw.baseAddress, 32, nil))
-      let s = required(BN_bin2bn(raw.baseAddress! + 32, 32, nil))
+      let r = required(BN_bin2bn(raw.baseAddress, Int32(numberByteCount), nil))
+      let s = required(BN_bin2bn(raw.baseAddress! + numberByteCount, Int32(numberByteCount), nil))
       require(ECDSA_SIG_set0(signature, r, s), "ECDSA_SIG_set0")
     }
     let count = Int(i2d_ECDSA_SIG(signature, nil))

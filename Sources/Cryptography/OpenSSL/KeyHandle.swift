@@ -18,7 +18,8 @@ final class KeyHandle: @unchecked Sendable {
     defer { ERR_clear_error() }
     let made: OpaquePointer? =
       switch jwk.material {
-      case .p256(let x, let y, let d): Self.p256(x: x, y: y, d: withPrivateKey ? d : nil)
+      case .p256(let x, let y, let d): Self.point(on: "P-256", x: x, y: y, d: withPrivateKey ? d : nil)
+      case .p384(let x, let y): Self.point(on: "P-384", x: x, y: y, d: nil)
       case .ed25519(let x, let d): Self.ed25519(x: x, d: withPrivateKey ? d : nil)
       case .rsa(let modulus, let exponent): try Self.rsa(modulus: modulus, exponent: exponent)
       }
@@ -64,9 +65,9 @@ final class KeyHandle: @unchecked Sendable {
     }
   }
 
-  private static func p256(x: [UInt8], y: [UInt8], d: Secret?) -> OpaquePointer? {
+  private static func point(on curve: StaticString, x: [UInt8], y: [UInt8], d: Secret?) -> OpaquePointer? {
     var parameters = Parameters()
-    parameters.add("group", text: "P-256")
+    parameters.add("group", text: curve)
     parameters.add("pub", octets: [4] + x + y)
     if let d { parameters.add("priv", bigEndian: d.exposedBytes) }
     guard let key = fromParameters("EC", parameters, d == nil ? publicHalf : bothHalves) else { return nil }

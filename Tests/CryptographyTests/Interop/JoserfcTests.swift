@@ -33,6 +33,24 @@ struct JoserfcTests {
     #expect(jwt.header.algorithm == algorithm)
   }
 
+  @Test("We refuse what joserfc signs with the same key by another algorithm than the key's", arguments: [
+    SignatureAlgorithm.rs256, .rs384, .rs512, .ps256,
+  ])
+  func otherAlgorithm(algorithm: SignatureAlgorithm) throws {
+    let answer = try Peer.ask(["do": "sign", "algorithm": .string(algorithm.rawValue), "claims": .object(claims)])
+    let token = try #require(answer["token"]?.string)
+    var key = try #require(answer["keys"]?.object?["keys"]?.array?.first?.object)
+    for other in [SignatureAlgorithm.rs256, .rs384, .rs512, .ps256] {
+      key["alg"] = .string(other.rawValue)
+      let keys = VerificationKeySet(JWKSet(keys: [try JWK(key)]))
+      let isRead = (try? JWT.verify(token, with: keys, expecting: expectation, now: Self.now)) != nil
+      #expect(isRead == (other == algorithm))
+      // Nor when the header is believed and only the key is another's.
+      let parts = token.split(separator: ".").map { Array($0.utf8) }
+      #expect(keys.keys[0].verifies(Base64URL.decode(parts[2])!, of: parts[0] + [0x2e] + parts[1]) == (other == algorithm))
+    }
+  }
+
   @Test("joserfc refuses what we signed with another key", arguments: SigningAlgorithm.allCases)
   func refused(algorithm: SigningAlgorithm) {
     let key = SigningKey.generate(algorithm, id: "same")

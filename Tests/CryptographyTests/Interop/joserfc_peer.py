@@ -18,9 +18,11 @@ def new_key(algorithm):
     match algorithm:
         case "ES256":
             return ECKey.generate_key("P-256", parameters)
+        case "ES384":
+            return ECKey.generate_key("P-384", parameters)
         case "EdDSA":
             return OKPKey.generate_key("Ed25519", parameters)
-        case "RS256":
+        case "RS256" | "RS384" | "RS512" | "PS256":
             return RSAKey.generate_key(2048, parameters)
 
 

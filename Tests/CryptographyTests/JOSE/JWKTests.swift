@@ -50,11 +50,13 @@ struct JWKTests {
   @Test("RFC 7517 §4: a key of another type, curve or use is refused", arguments: [
     (#"{"kty":"oct","k":"AyM32w-8O0TGsGDYX0MlWy-9XQP-xrryrP7gkXKfY5U"}"#, JWKError.unsupportedKeyType),
     (#"{"kty":"ec"}"#, .unsupportedKeyType),
-    (#"{"kty":"EC","crv":"P-384","x":"AA","y":"AA"}"#, .unsupportedCurve),
+    (#"{"kty":"EC","crv":"P-521","x":"AA","y":"AA"}"#, .unsupportedCurve),
+    (#"{"kty":"RSA","n":"\#(Vectors.rfc7638Modulus)","e":"AQAB","alg":"ES256"}"#, .notForSignatures),
+    (#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","alg":"ES384"}"#, .notForSignatures),
     (#"{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}"#, .unsupportedCurve),
     (#"{"kty":"OKP","crv":"X25519","x":"AA"}"#, .unsupportedCurve),
     (#"{"kty":"RSA","n":"\#(Vectors.rfc7638Modulus)","e":"AQAB","alg":"HS256"}"#, .notForSignatures),
-    (#"{"kty":"RSA","n":"\#(Vectors.rfc7638Modulus)","e":"AQAB","alg":"PS256"}"#, .notForSignatures),
+    (#"{"kty":"RSA","n":"\#(Vectors.rfc7638Modulus)","e":"AQAB","alg":"PS512"}"#, .notForSignatures),
     (#"{"kty":"RSA","n":"\#(Vectors.rfc7638Modulus)","e":"AQAB","use":"enc"}"#, .notForSignatures),
     (#"{"kty":"RSA","n":"\#(Vectors.rfc7638Modulus)","e":"AQAB","key_ops":["encrypt"]}"#, .notForSignatures),
     (#"{"kty":"RSA","n":"\#(Vectors.rfc7638Modulus)","e":"AQAB","key_ops":"verify"}"#, .malformedMember("key_ops")),
@@ -67,6 +69,7 @@ struct JWKTests {
     (#"{"crv":"P-256"}"#, "kty"), (#"{"kty":7}"#, "kty"), (#"{"kty":"EC"}"#, "crv"),
     (#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"}"#, "y"),
     (#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvR","y":"AA"}"#, "x"),
+    (#"{"kty":"EC","crv":"P-384","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"AA"}"#, "x"),
     (#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo="}"#, "x"),
     (#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"AA"}"#, "d"),
     (#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":1}"#, "kid"),
@@ -93,6 +96,14 @@ struct JWKTests {
     #expect(VerificationKeySet(set).keys.count == 1)
     let mixed = #"{"keys":[7,{},{"kty":"new"},\#(Vectors.rfc7515EC),\#(Vectors.rfc8037Ed25519)],"other":1}"#
     #expect(try JWKSet(parsing: ascii(mixed)).keys.map(\.algorithm) == [.es256, .edDSA])
+  }
+
+  @Test("RFC 8725 §3.1: a key has the algorithm that it names, and one only", arguments: ["RS256", "RS384", "RS512", "PS256"])
+  func namedAlgorithm(name: String) throws {
+    let key = try jwk(#"{"kty":"RSA","n":"\#(Vectors.rfc7638Modulus)","e":"AQAB","alg":"\#(name)"}"#)
+    #expect(key.algorithm.rawValue == name)
+    #expect(try JWK(key.publicJSON) == key)
+    #expect(VerificationKeySet(JWKSet(keys: [key])).candidates(id: nil, algorithm: .rs256).count == (name == "RS256" ? 1 : 0))
   }
 
   @Test("RFC 7517 §5: a set without keys array, or with too many keys, is refused")
