@@ -11,7 +11,7 @@ browser=yes
 filter=${1:-}
 
 need_build
-need python3 python3-venv shellcheck
+need python3 python3-venv shellcheck curl nghttp2-client
 
 say "Preparing Python for interoperability and browser tests"
 venv=$root/.build/venv
