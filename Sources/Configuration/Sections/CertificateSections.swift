@@ -39,6 +39,9 @@ extension Section {
     for client in clients ?? [] where client.authentication == .tlsClientAuth {
       member("clients")?.fault("client \"\(client.id)\" has tls_client_auth, but no listener has client_ca")
     }
+    for client in clients ?? [] where client.bindsTokens && client.authentication != .tlsClientAuth {
+      member("clients")?.fault("client \"\(client.id)\" has certificate_bound, but no listener has client_ca")
+    }
     for route in routes ?? [] where route.clientCertificate != .none {
       member("routes")?.fault("route \"\(route.name)\" has client_certificate, but no listener has client_ca")
     }

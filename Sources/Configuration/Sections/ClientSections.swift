@@ -83,9 +83,11 @@ extension Section {
     let audiences = optional("audiences", default: []) { $0.uniqueList { $0.audience } }
     var format: AccessTokenFormat?
     var lifetime: Duration?
+    var bindsTokens = false
     nested("access_token") { section in
       format = section.optional("format") { $0.choice(AccessTokenFormat.self) }
       lifetime = section.optional("lifetime") { $0.accessLifetime }
+      section.replace(&bindsTokens, "certificate_bound") { $0.boolean }
     }
 
     guard let authentication, let clientGrants, let redirectURIs, hasCertificate == (certificateName != nil) else { return nil }
@@ -109,7 +111,7 @@ extension Section {
       // Nothing of the file is kept at rest, so the digest is not stretched: what could steal it has the secret already.
       secrets: secret.map { [.sha256(SHA256.digest($0))] } ?? [], certificateName: certificateName,
       grants: Set(clientGrants), redirectURIs: redirectURIs, scopes: ScopeSet(clientScopes), audiences: audiences,
-      accessTokenFormat: format, accessTokenLifetime: lifetime, isConfigured: true)
+      accessTokenFormat: format, accessTokenLifetime: lifetime, bindsTokens: bindsTokens, isConfigured: true)
     if let objection = client.objection(grants: grants) { fault("\(value.path): \(objection)") }
     return client
   }

@@ -100,6 +100,7 @@ extension ClientConnection {
   private func admit(
     _ token: VerifiedToken, on route: LoopRoute, _ path: Span<UInt8>, _ bytes: Span<UInt8>, at now: Timestamp
   ) -> Int {
+    if token.isBound, !token.isFor(peer.secured?.thumbprint) { return deny(.invalidToken, route, bytes) }
     if case .deny(let denial) = token.decide(route, at: now) { return deny(denial, route, bytes) }
     if route.limitsCallers, let rate = route.rate, let refusal = overRate(rate, caller(of: token, by: rate)) {
       return refuse(refusal, bytes)

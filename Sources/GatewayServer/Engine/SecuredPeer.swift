@@ -9,6 +9,8 @@ final class SecuredPeer {
   private let servedNames: TLSServedNames?
   /// What the client showed and proved to hold the key of, in DER; nil: it showed none.
   let certificate: [UInt8]?
+  /// SHA-256 of it. Source: RFC 8705 §3.1.
+  let thumbprint: Digest256?
   private let certificateLine: [UInt8]
   private let chainLine: [UInt8]
   /// The authority that was found to be the certificate's last: a connection has few.
@@ -20,6 +22,7 @@ final class SecuredPeer {
     servedNames = session.servedNames
     guard servedNames != nil || peer != nil else { return nil }
     certificate = peer?.encoded
+    thumbprint = certificate.map { SHA256.digest($0) }
     certificateLine = peer.map { Array("Client-Cert: \(SecuredPeer.item($0.encoded))\r\n".utf8) } ?? []
     let chain = peer?.chain.map { SecuredPeer.item($0) } ?? []
     chainLine = chain.isEmpty ? [] : Array("Client-Cert-Chain: \(chain.joined(separator: ", "))\r\n".utf8)

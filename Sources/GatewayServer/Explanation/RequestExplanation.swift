@@ -217,6 +217,13 @@ public struct RequestExplanation: Sendable {
     }
     if access.takesForeignTokens { note("verifier", "\(source)") }
     note("token", "of client \(facts.client) for subject \(facts.subject)")
+    switch facts.constraint {
+    case .bearer: break
+    case .certificate: note("binding", "the caller has to show the certificate that the token is bound to")
+    case .unknown:
+      refuse("binding", .accessDenied(.invalidToken, access))
+      return false
+    }
     let decision = access.decide(facts.authorization, from: source, expiresAt: facts.expiresAt, at: now)
     let audiences = access.accepts.filter { $0.source == source }.compactMap { $0.audience ?? access.audience }
     if let audience = audiences.first(where: facts.audience.contains) ?? audiences.first {

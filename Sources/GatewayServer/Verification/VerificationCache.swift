@@ -225,6 +225,9 @@ final class VerifiedToken {
   let isForeign: Bool
   /// Whether it is what the cookie of a browser session carries.
   var isSession: Bool { source == .session }
+  /// Whether having the token is not enough, and what is.
+  let isBound: Bool
+  private let constraint: SenderConstraint
   /// See `VouchedToken`.
   let believedUntil: Timestamp
   let believedAloneUntil: Timestamp
@@ -236,6 +239,8 @@ final class VerifiedToken {
 
   init(_ vouched: VouchedToken, digest: Digest256) {
     facts = vouched.facts
+    constraint = facts.constraint
+    isBound = constraint != .bearer
     self.digest = digest
     source = vouched.source
     isForeign = vouched.source.isForeign
@@ -249,6 +254,17 @@ final class VerifiedToken {
   /// Whether what is known of it can say anything about it on a route. A stranger's word counts where it is asked for.
   func counts(on route: LoopRoute) -> Bool {
     !isForeign || allowedRoute == route.serial || route.route.access.takes(source)
+  }
+
+  /// Whether who presents the token may. Source: RFC 8705 §3.
+  ///
+  /// - Parameter certificate: whose key the presenter proved to hold.
+  func isFor(_ certificate: Digest256?) -> Bool {
+    switch constraint {
+    case .bearer: true
+    case .certificate(let digest): digest == certificate
+    case .unknown: false
+    }
   }
 
   /// The route's policy on this token. Asked once per route in a row; expiry is looked at every time.

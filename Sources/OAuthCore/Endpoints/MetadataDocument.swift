@@ -34,6 +34,8 @@ public struct MetadataDocument: Sendable {
       "request_uri_parameter_supported": false,
     ]
     if registry.contains(.authorizationCode) { members["code_challenge_methods_supported"] = ["S256"] }
+    // RFC 8705 §3.3.
+    if asksForCertificates { members["tls_client_certificate_bound_access_tokens"] = true }
     if !scopes.isEmpty { members["scopes_supported"] = .array(scopes.map { .string($0.rawValue) }) }
     self.members = members
   }

@@ -35,11 +35,12 @@ public struct TokenEndpoint: Sendable {
       let client = try await authenticator.authenticate(request, form, at: now)
       event.client = client.id
       try requireAllowed(grant.descriptor, client)
+      let constraint = try constraint(of: client, request)
 
       let planner = try grant.parse(parameters)
       let context = GrantContext(client: client, now: now, issuer: policy.issuer)
       let plan = try await planner(context)
-      let issued = try await issuance.execute(plan, grant.descriptor, client, at: now)
+      let issued = try await issuance.execute(plan, grant.descriptor, client, for: constraint, at: now)
 
       event.kind = .tokenIssued
       event.subject = issued.authorization.subject
@@ -63,6 +64,19 @@ public struct TokenEndpoint: Sendable {
     }
     guard let named else { throw OAuthError(.invalidRequest, "a parameter is missing: grant_type") }
     return named
+  }
+
+  /// Whom the client's tokens are for. A refreshed one is for whom the first of its family was.
+  ///
+  /// - Throws: `invalid_request`.
+  ///
+  /// Source: RFC 8705 §3.
+  private func constraint(of client: Client, _ request: TokenRequest) throws(OAuthError) -> SenderConstraint {
+    guard client.bindsTokens else { return .bearer }
+    guard let certificate = request.certificate else {
+      throw OAuthError(.invalidRequest, "the client's tokens are bound to its certificate, and the connection has none")
+    }
+    return SenderConstraint(certificate: certificate)
   }
 
   /// - Throws: `unauthorized_client`.

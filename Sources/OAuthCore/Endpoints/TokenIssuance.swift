@@ -11,12 +11,13 @@ struct TokenIssuance: Sendable {
   let registry: GrantRegistry
 
   func execute(
-    _ plan: IssuancePlan, _ descriptor: GrantDescriptor, _ client: Client, at now: Timestamp
+    _ plan: IssuancePlan, _ descriptor: GrantDescriptor, _ client: Client, for constraint: SenderConstraint, at now: Timestamp
   ) async throws(OAuthError) -> IssuedTokens {
     let draft = accessTokens.draft(policy.format(for: client), at: now)
     let expiresAt = now + policy.lifetime(plan.lifetime, for: client)
     switch plan.authority {
-    case .decided(let authorization):
+    case .decided(var authorization):
+      authorization.claims = constraint.replaced(in: authorization.claims)
       return try await issue(plan, authorization, descriptor, client, draft, expiresAt: expiresAt, at: now)
     case .family(let refresh):
       return try await self.refresh(refresh, client, draft, expiresAt: expiresAt, at: now)

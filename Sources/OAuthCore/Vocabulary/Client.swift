@@ -19,6 +19,8 @@ public struct Client: Sendable, Equatable {
   /// nil: the server's default.
   public var accessTokenFormat: AccessTokenFormat?
   public var accessTokenLifetime: Duration?
+  /// Whether its access tokens are worth nothing without the certificate that it showed for them. Source: RFC 8705 §3.
+  public var bindsTokens: Bool
   public var isDisabled: Bool
   /// Stands in the configuration file, so it is read-only elsewhere.
   public var isConfigured: Bool
@@ -28,7 +30,7 @@ public struct Client: Sendable, Equatable {
   public init(
     id: ClientID, name: String, authentication: ClientAuthenticationMethod, secrets: [SecretVerifier] = [],
     certificateName: CertificateName? = nil, grants: Set<GrantType>, redirectURIs: [String] = [], scopes: ScopeSet = [], audiences: [String] = [],
-    accessTokenFormat: AccessTokenFormat? = nil, accessTokenLifetime: Duration? = nil,
+    accessTokenFormat: AccessTokenFormat? = nil, accessTokenLifetime: Duration? = nil, bindsTokens: Bool = false,
     isDisabled: Bool = false, isConfigured: Bool = false
   ) {
     self.id = id
@@ -42,6 +44,7 @@ public struct Client: Sendable, Equatable {
     self.audiences = audiences
     self.accessTokenFormat = accessTokenFormat
     self.accessTokenLifetime = accessTokenLifetime
+    self.bindsTokens = bindsTokens
     self.isDisabled = isDisabled
     self.isConfigured = isConfigured
   }

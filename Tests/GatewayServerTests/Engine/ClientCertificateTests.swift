@@ -1,6 +1,7 @@
 import Cryptography
 import EventLoop
 import Foundation
+import OAuthCore
 import ReverseProxy
 import TestCertificates
 import Testing
@@ -72,6 +73,47 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     let stranger = try SecureConnection(to: address, identity: certificates.strangeClient)
     stranger.send(request)
     #expect(stranger.readMessage() == nil)
+  }
+
+  @Test("RFC 8705 §3: a token that is bound to a certificate is worth nothing without it, on whatever connection, cached or not")
+  func boundToken() throws {
+    let upstream = try ScriptedUpstream(answering: ok)
+    defer { upstream.stop() }
+    let gateway = try Gateway([.everything(access: AccessPolicy())], upstreams: ["up": [upstream.address]])
+    let address = try gateway.listenSecurely(Self.settings)
+    let thumbprint = TestCertificates.fingerprint(of: certificates.client.certificate)
+    gateway.verifier.add("bound", claims: ["cnf": ["x5t#S256": .string(Base64URL.encode(thumbprint))]])
+    gateway.verifier.add("other", claims: ["cnf": ["x5t#S256": .string(Base64URL.encode(thumbprint.reversed()))]])
+    gateway.verifier.add("unread", claims: ["cnf": ["jkt": "x"]])
+    gateway.verifier.add("both", claims: ["cnf": ["x5t#S256": .string(Base64URL.encode(thumbprint)), "jkt": "x"]])
+    gateway.verifier.add("bearer")
+    func get(_ token: String) -> String { "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \(token)\r\n\r\n" }
+
+    let owner = try SecureConnection(to: address, identity: certificates.client)
+    let sameAuthority = try SecureConnection(to: address, identity: certificates.server)
+    let nobody = try SecureConnection(to: address)
+    let clear = try gateway.connect()
+    for _ in 1...2 {
+      for (token, isTaken) in [("bound", true), ("other", false), ("unread", false), ("both", false), ("bearer", true)] {
+        owner.send(get(token))
+        let head = owner.readMessage()?.head
+        #expect(head?.hasPrefix(isTaken ? "HTTP/1.1 200 " : "HTTP/1.1 401 ") == true, "\(token)")
+        #expect(isTaken || head?.contains("error=\"invalid_token\"") == true)
+      }
+      for (token, isTaken) in [("bound", false), ("unread", false), ("bearer", true)] {
+        let status = isTaken ? "HTTP/1.1 200 " : "HTTP/1.1 401 "
+        sameAuthority.send(get(token))
+        #expect(sameAuthority.readMessage()?.head.hasPrefix(status) == true, "\(token)")
+        nobody.send(get(token))
+        #expect(nobody.readMessage()?.head.hasPrefix(status) == true, "\(token)")
+        clear.send(get(token))
+        #expect(clear.readMessage()?.head.hasPrefix(status) == true, "\(token)")
+      }
+    }
+    for (identity, status) in [(certificates.client, "200"), (certificates.server, "401")] {
+      let stream = HTTP2Connection(try SecureConnection(to: address, offering: [.http2], identity: identity))
+      #expect(stream.response(stream.get("/", [("authorization", "Bearer bound")]))?.status == status)
+    }
   }
 
   @Test("RFC 9440 §2.3: those that the client sent with its certificate follow in their order, without its own")

@@ -76,6 +76,37 @@ private let certificate = Base64.decode(Array("""
     #expect(try await status(client(name), certificate) == 200)
   }
 
+  @Test("RFC 8705 §3: a client's tokens are bound to the certificate it showed, in both formats, and say so when asked about",
+    arguments: AccessTokenFormat.allCases)
+  func bound(format: AccessTokenFormat) async throws {
+    var client = client(.dns("ledger.example"))
+    client.bindsTokens = true
+    client.accessTokenFormat = format
+    let server = try await Fixture.server(clients: [client, Fixture.web])
+    let request = TokenRequest(
+      contentType: "application/x-www-form-urlencoded", body: Array("grant_type=client_credentials&client_id=ledger".utf8),
+      certificate: certificate)
+    let token = try #require(await server.token.respond(to: request).json["access_token"]?.string)
+    let confirmation = try #require(await server.introspect(token)["cnf"]?.object)
+    #expect(confirmation["x5t#S256"] == .string(Base64URL.encode(SHA256.digest(certificate).bytes)))
+    #expect(try await server.verifier.verify(Array(token.utf8))?.constraint == SenderConstraint(certificate: certificate))
+  }
+
+  @Test("RFC 8705 §3: a client whose tokens are bound gets none without a certificate, others' stay bearer tokens")
+  func unbound() async throws {
+    var web = Fixture.web
+    web.bindsTokens = true
+    let server = try await Fixture.server(clients: [web, client(.dns("ledger.example"))])
+    let refused = await server.token.respond(
+      to: server.form(["grant_type": "client_credentials"], as: web.id, secret: Fixture.secret))
+    #expect(refused.errorCode == "invalid_request")
+    let free = await server.token.respond(to: TokenRequest(
+      contentType: "application/x-www-form-urlencoded", body: Array("grant_type=client_credentials&client_id=ledger".utf8),
+      certificate: certificate))
+    let token = try #require(free.json["access_token"]?.string)
+    #expect(try await server.verifier.verify(Array(token.utf8))?.constraint == .bearer)
+  }
+
   @Test("Only addresses are taken for addresses", arguments: ["", "192.0.2", "ledger.example", "192.0.2.7/32", "::g"])
   func address(text: String) { #expect(CertificateName(address: text) == nil) }
 

@@ -36,6 +36,7 @@ import Testing
     let registry = try GrantRegistry([ClientCredentialsGrant()])
     for asks in [true, false] {
       let members = MetadataDocument(issuer: "https://auth.example", registry: registry, asksForCertificates: asks).members
+      #expect((members["tls_client_certificate_bound_access_tokens"] == true) == asks)
       for endpoint in ["token", "introspection", "revocation"] {
         let methods = try #require(members["\(endpoint)_endpoint_auth_methods_supported"]?.array)
         #expect(methods.contains("tls_client_auth") == asks)

@@ -2,6 +2,7 @@ import Broker
 import Cryptography
 import EventLoop
 import HTTPWire
+import JSON
 import OAuthCore
 import PosternTesting
 import ReverseProxy
@@ -131,12 +132,12 @@ final class ScriptedVerifier: TokenVerifier {
 
   func add(
     _ token: String, scope: ScopeSet = ["read"], audience: [String] = [], family: Locator? = nil, client: String = "c",
-    subject: String = "s", expiresAt: Timestamp = Timestamp(seconds: 4_000_000_000)
+    subject: String = "s", expiresAt: Timestamp = Timestamp(seconds: 4_000_000_000), claims: JSONObject = [:]
   ) {
     let locator = Locator(high: 1, low: UInt64(token.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) }))
     state.withLock {
       $0.facts[token] = TokenFacts(
-        authorization: Authorization(subject: Subject(subject), client: ClientID(client), scope: scope, audience: audience),
+        authorization: Authorization(subject: Subject(subject), client: ClientID(client), scope: scope, audience: audience, claims: claims),
         family: family, locator: locator, issuedAt: Timestamp(seconds: 0), expiresAt: expiresAt,
         secretHash: SHA256.digest(token))
     }
