@@ -211,6 +211,8 @@ struct ConfigurationFaultTests {
      "19:28: clients[1].certificate.san_ip must be an IP address, not \"a\""),
     ("    secret: \"${env:MACHINE_SECRET}\"\n", "    authentication: tls_client_auth\n    certificate: { san_dns: a }\n",
      "12:3: client \"machine\" has tls_client_auth, but no listener has client_ca"),
+    ("    scopes: [reports.read]", "    scopes: [reports.read]\n    access_token: { certificate_bound: true }",
+     "12:3: client \"machine\" has certificate_bound, but no listener has client_ca"),
   ]
 
   static let tls: [Case] = [

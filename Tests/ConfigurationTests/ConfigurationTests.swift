@@ -139,8 +139,9 @@ struct ConfigurationTests {
   func certificateName(text: String, name: CertificateName) throws {
     let configuration = try Fixture.load(Fixture.valid
       .replacing("127.0.0.1:8080", with: "127.0.0.1:8080\n    tls: { certificate: /c, key: /k, client_ca: /a }")
-      .replacing("secret: \"${env:MACHINE_SECRET}\"", with: "authentication: tls_client_auth\n    certificate: \(text)"))
-    #expect(configuration.clients[1].certificateName == name)
+      .replacing("secret: \"${env:MACHINE_SECRET}\"", with: "authentication: tls_client_auth\n    certificate: \(text)")
+      .replacing("scopes: [reports.read]", with: "scopes: [reports.read]\n    access_token: { certificate_bound: true }"))
+    #expect(configuration.clients[1].certificateName == name && configuration.clients.map(\.bindsTokens) == [false, true])
     #expect(configuration.clients[1].authentication == .tlsClientAuth && configuration.clients[1].secrets.isEmpty)
   }
 

@@ -53,6 +53,7 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
     ExplainedRequest("two tokens", "GET /guarded/1", [good, good], status: 400),
     ExplainedRequest("unknown token", "GET /guarded/1", ["Authorization: Bearer bad"], status: 401),
     ExplainedRequest("expired token", "GET /guarded/1", ["Authorization: Bearer old"], status: 401),
+    ExplainedRequest("token bound to what is not understood", "GET /guarded/1", ["Authorization: Bearer unread"], status: 401),
     ExplainedRequest("another audience", "GET /guarded/1", ["Authorization: Bearer elsewhere"], status: 401),
     ExplainedRequest("preflight", "OPTIONS /guarded/1", [app, "Access-Control-Request-Method: GET"], status: 204),
     ExplainedRequest("preflight of a stranger", "OPTIONS /guarded/1", ["Origin: null", "Access-Control-Request-Method: GET"], status: 204),
@@ -101,6 +102,8 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
       Route(
         name: "socket", pattern: try PathPattern("/socket"), access: .anonymous, upstream: "up", streams: .webSocket),
       .accepting([.idp(), .idp("https://gone.example")], at: "/foreign"),
+      Route(
+        name: "certified", pattern: try PathPattern("/certified"), access: .anonymous, upstream: "up", clientCertificate: .chain),
       Route(name: "hosted", host: "gw.example.com", pattern: try PathPattern("/hosted"), access: .anonymous, upstream: "up"),
       Route(
         name: "page", pattern: try PathPattern("/page"),
@@ -113,6 +116,8 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
     verifier.add("good", audience: ["https://api"])
     verifier.add("narrow", scope: ["other"], audience: ["https://api"])
     verifier.add("elsewhere", audience: ["https://other"])
+    verifier.add("unread", audience: ["https://api"], claims: ["cnf": ["jkt": "x"]])
+    verifier.add("bound", audience: ["https://api"], claims: ["cnf": ["x5t#S256": .string(Base64URL.encode(SHA256.digest("x").bytes))]])
     verifier.add("old", audience: ["https://api"], expiresAt: Timestamp(seconds: 1))
     return verifier
   }
@@ -222,6 +227,21 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
     #expect(asked.steps.contains(.init(name: "websocket", verdict: "asked for")))
     let wrong = try await Self.explain(WebSocketPeer.request(path: "/socket").replacing(": 13", with: ": 8"))
     #expect(wrong.steps.contains(.init(name: "websocket", verdict: "none: Sec-WebSocket-Version must be 13.")))
+  }
+
+  @Test("what the caller's certificate is for is told, though an explanation has none")
+  func certificates() async throws {
+    let bound = try await Self.explain("GET /guarded/1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer bound\r\n\r\n")
+    #expect(bound.steps.contains(
+      .init(name: "binding", verdict: "the caller has to show the certificate that the token is bound to")))
+    let certified = try await Self.explain("GET /certified HTTP/1.1\r\nHost: a\r\nClient-Cert: :AAAA:\r\n\r\n")
+    #expect(certified.steps.contains(
+      .init(name: "client certificate", verdict: "told to the upstream, where the caller shows one")))
+    guard case .forwarded(let head) = certified.outcome else {
+      Issue.record("the route is anonymous")
+      return
+    }
+    #expect(head.contains("Client-Cert: <") && head.contains("Client-Cert-Chain: <") && !head.contains("AAAA"))
   }
 
   @Test("whoever asks at the wrong host is told the right one")
