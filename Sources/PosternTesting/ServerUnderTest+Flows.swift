@@ -49,7 +49,7 @@ extension ServerUnderTest {
   public func isActive(_ token: String) async -> Bool { await introspect(token)["active"] == true }
 
   /// A POST with exactly these bytes.
-  public func raw(_ body: String, as client: Client? = nil, secret: String? = nil) -> TokenRequest {
+  public func raw(_ body: String, as client: Client? = nil, secret: String? = nil) -> ClientRequest {
     var request = form([:], as: client?.id, secret: secret)
     request.body = Array(
       (request.body.isEmpty ? body : body + "&" + String(decoding: request.body, as: UTF8.self)).utf8)

@@ -94,7 +94,7 @@ public struct ServerUnderTest: Sendable {
   public func form(
     _ parameters: KeyValuePairs<String, String>, as client: ClientID? = nil, secret: String? = nil,
     from remoteAddress: String = "192.0.2.1"
-  ) -> TokenRequest {
+  ) -> ClientRequest {
     var pairs = parameters.map { (name: $0.key, value: $0.value) }
     var authorizationField: String?
     if let client, let secret {
@@ -103,7 +103,7 @@ public struct ServerUnderTest: Sendable {
     } else if let client {
       pairs.append(("client_id", client.rawValue))
     }
-    return TokenRequest(
+    return ClientRequest(
       contentType: "application/x-www-form-urlencoded", authorizationField: authorizationField,
       body: Array(PercentEncoding.form(pairs).utf8), remoteAddress: remoteAddress)
   }

@@ -6,13 +6,13 @@ import OAuthCore
 ///
 /// Source: RFC 6749 §3.2: the client must use POST; RFC 7662 §2.1; RFC 7009 §2.1.
 public struct ClientEndpoint: Endpoint {
-  private let answer: @Sendable (TokenRequest) async -> EndpointResponse
+  private let answer: @Sendable (ClientRequest) async -> EndpointResponse
   private let crossOrigin: CrossOriginAccess?
 
   /// - Parameters:
   ///   - isOpenToScripts: whether scripts of any origin may call it. Source: RFC 7009 §2.3.
   ///   - answer: such as `TokenEndpoint.respond(to:)`.
-  public init(isOpenToScripts: Bool, answer: @escaping @Sendable (TokenRequest) async -> EndpointResponse) {
+  public init(isOpenToScripts: Bool, answer: @escaping @Sendable (ClientRequest) async -> EndpointResponse) {
     self.answer = answer
     crossOrigin = isOpenToScripts ? CrossOriginAccess(methods: "POST") : nil
   }
@@ -33,11 +33,11 @@ public struct ClientEndpoint: Endpoint {
     for name in ["Content-Type", "Authorization"] where request.fields.all(name).count > 1 {
       return .oauthError(.invalidRequest, "the header field \(name) occurs more than once", status: 400)
     }
-    let tokenRequest = TokenRequest(
+    let posted = ClientRequest(
       contentType: request.fields["Content-Type"], authorizationField: request.fields["Authorization"],
       query: request.query, body: request.body, remoteAddress: request.remoteAddress,
       certificate: request.certificate)
-    return HTTPResponse(await answer(tokenRequest))
+    return HTTPResponse(await answer(posted))
   }
 }
 

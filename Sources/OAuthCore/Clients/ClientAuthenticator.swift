@@ -19,7 +19,7 @@ public struct ClientAuthenticator: Sendable {
   /// be guessed is never limited: strangers who fail in a client's name do not stop it.
   ///
   /// - Throws: `invalid_request`, `invalid_client` (with `retryAfter` when limited), `temporarily_unavailable`.
-  func authenticate(_ request: TokenRequest, _ form: Form, at now: Timestamp) async throws(OAuthError) -> Client {
+  func authenticate(_ request: ClientRequest, _ form: Form, at now: Timestamp) async throws(OAuthError) -> Client {
     let presented = try ClientCredentials.read(authorizationField: request.authorizationField, form: form)
     let known = try await asking { () throws(StoreFailure) in try await clients.client(presented.client) }
     guard let secret = presented.secret else {

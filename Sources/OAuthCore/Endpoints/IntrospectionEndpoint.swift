@@ -25,7 +25,7 @@ public struct IntrospectionEndpoint: Sendable {
   /// Answers one request. A token that is no good, for whatever reason, is `{"active":false}` and nothing more.
   ///
   /// `token_type_hint` is not needed: a token shows its own kind (RFC 7662 §2.1 lets a server ignore it).
-  public func respond(to request: TokenRequest) async -> EndpointResponse {
+  public func respond(to request: ClientRequest) async -> EndpointResponse {
     let now = clock.now
     do throws(OAuthError) {
       let form = try request.form()

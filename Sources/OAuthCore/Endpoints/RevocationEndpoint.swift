@@ -23,7 +23,7 @@ public struct RevocationEndpoint: Sendable {
 
   /// Answers one request. Success is an empty 200, also for a token that is unknown or has ended: the client has what it
   /// wants (RFC 7009 §2.2). `token_type_hint` is not needed: a token shows its own kind.
-  public func respond(to request: TokenRequest) async -> EndpointResponse {
+  public func respond(to request: ClientRequest) async -> EndpointResponse {
     let now = clock.now
     do throws(OAuthError) {
       let form = try request.form()

@@ -23,7 +23,7 @@ public struct TokenEndpoint: Sendable {
   }
 
   /// Answers one request. Whatever comes in, something of RFC 6749 §5.1 or §5.2 goes out.
-  public func respond(to request: TokenRequest) async -> EndpointResponse {
+  public func respond(to request: ClientRequest) async -> EndpointResponse {
     let now = clock.now
     var event = AuditEvent(.tokenRefused, at: now, remoteAddress: request.remoteAddress)
     do throws(OAuthError) {
@@ -71,7 +71,7 @@ public struct TokenEndpoint: Sendable {
   /// - Throws: `invalid_request`.
   ///
   /// Source: RFC 8705 §3.
-  private func constraint(of client: Client, _ request: TokenRequest) throws(OAuthError) -> SenderConstraint {
+  private func constraint(of client: Client, _ request: ClientRequest) throws(OAuthError) -> SenderConstraint {
     guard client.bindsTokens else { return .bearer }
     guard let certificate = request.certificate else {
       throw OAuthError(.invalidRequest, "the client's tokens are bound to its certificate, and the connection has none")

@@ -27,7 +27,7 @@ private let certificate = Base64.decode(Array("""
     authorization: String? = nil
   ) async throws -> Int {
     let server = try await Fixture.server(clients: [client, Fixture.web])
-    return await server.token.respond(to: TokenRequest(
+    return await server.token.respond(to: ClientRequest(
       contentType: "application/x-www-form-urlencoded", authorizationField: authorization, body: Array(form.utf8),
       certificate: certificate)
     ).status
@@ -83,7 +83,7 @@ private let certificate = Base64.decode(Array("""
     client.bindsTokens = true
     client.accessTokenFormat = format
     let server = try await Fixture.server(clients: [client, Fixture.web])
-    let request = TokenRequest(
+    let request = ClientRequest(
       contentType: "application/x-www-form-urlencoded", body: Array("grant_type=client_credentials&client_id=ledger".utf8),
       certificate: certificate)
     let token = try #require(await server.token.respond(to: request).json["access_token"]?.string)
@@ -100,7 +100,7 @@ private let certificate = Base64.decode(Array("""
     let refused = await server.token.respond(
       to: server.form(["grant_type": "client_credentials"], as: web.id, secret: Fixture.secret))
     #expect(refused.errorCode == "invalid_request")
-    let free = await server.token.respond(to: TokenRequest(
+    let free = await server.token.respond(to: ClientRequest(
       contentType: "application/x-www-form-urlencoded", body: Array("grant_type=client_credentials&client_id=ledger".utf8),
       certificate: certificate))
     let token = try #require(free.json["access_token"]?.string)

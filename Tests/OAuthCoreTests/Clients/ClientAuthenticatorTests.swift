@@ -9,7 +9,7 @@ import Testing
     _ server: ServerUnderTest, _ body: String = "grant_type=client_credentials", basic: String? = nil
   ) async -> EndpointResponse {
     await server.token.respond(
-      to: TokenRequest(
+      to: ClientRequest(
         contentType: "application/x-www-form-urlencoded",
         authorizationField: basic.map { "Basic " + Base64.encode(Array($0.utf8)) }, body: Array(body.utf8)))
   }

@@ -1,5 +1,5 @@
 /// A POST to an endpoint at which clients authenticate: token, introspection, revocation.
-public struct TokenRequest: Sendable {
+public struct ClientRequest: Sendable {
   /// Larger bodies are refused undecoded. Bytes.
   public static let bodyByteCountMax = 64 * 1024
 
