@@ -50,6 +50,9 @@ final class ClientConnection: ReadinessHandler, RosterMember {
   var ticket: UInt64 = 0
   var endpointRequest: EndpointRequest?
   let exchange: Exchange
+  /// Bytes of the request body so far, framing included.
+  var bodyBytes = 0
+  var arrival: BodyPace
   /// Whether Postern's own answers are told as gRPC tells them.
   private(set) var isGRPC = false
   /// Whether the client says that it takes trailers; of streams only.
@@ -163,12 +166,6 @@ final class ClientConnection: ReadinessHandler, RosterMember {
       if phase == .forwarding || phase == .tunnelling { exchange.clientHasRoom() }
     }
     return phase != .closed
-  }
-
-  /// The upstream took what waited for it: until then, it was not the client who was slow.
-  func upstreamHasRoom() {
-    arrival.begin(at: engine.loop.now)
-    pump()
   }
 
   /// Takes what can be taken now: bytes that wait here first, then bytes that wait in the kernel.
@@ -289,60 +286,7 @@ final class ClientConnection: ReadinessHandler, RosterMember {
     http2?.begin(received)
   }
 
-  private func takeBody(_ bytes: Span<UInt8>) -> Int {
-    let taken: Int
-    do throws(WireError) {
-      taken = try exchange.takeBody(bytes)
-    } catch {
-      // The upstream must not take what it got so far for a whole request.
-      exchange.abandonUpstream()
-      engine.count { $0.refusedMessages += 1 }
-      if exchange.hasBegunResponse { abandon() } else { answerRefusal(error) }
-      return bytes.count
-    }
-    guard keepsPace(taken) else { return bytes.count }
-    if taken > 0 {
-      guard countBody(taken) else { return bytes.count }
-      exchange.sendBody(bytes.extracting(0..<taken))
-    }
-    return taken
-  }
-
-  /// Bytes of the request body so far, framing included.
-  private var bodyBytes = 0
-
-  /// - Returns: false when the request was refused: it is longer than its route takes.
-  func countBody(_ count: Int, isFirst: Bool = false) -> Bool {
-    bodyBytes = isFirst ? count : bodyBytes + count
-    guard let limit = exchange.route?.bodyBytesMax, bodyBytes > limit else { return true }
-    refuseBody(.bodyTooLarge)
-    return false
-  }
-
-  private var arrival: BodyPace
-
-  /// The first bytes of a request body came, or could have come.
-  func beginBody() {
-    arrival.begin(at: engine.loop.now)
-    bumpDeadline()
-  }
-
-  /// Takes note of more bytes of the request body.
-  ///
-  /// - Returns: false when the request was refused: its body comes too slowly.
-  func keepsPace(_ count: Int) -> Bool {
-    bumpDeadline()
-    if exchange.requestBody.isComplete || arrival.note(count, at: engine.loop.now) { return true }
-    refuseBody(.requestTimeout)
-    return false
-  }
-
-  private func refuseBody(_ error: GatewayError) {
-    exchange.abandonUpstream()
-    if exchange.hasBegunResponse { abandon() } else { fail(error) }
-  }
-
-  private func bumpDeadline() { deadline = engine.deadline(after: engine.waits.idle) }
+  func bumpDeadline() { deadline = engine.deadline(after: engine.waits.idle) }
 
   /// Part of a response waits for the client from now on.
   private func allowTimeToTake() {

@@ -28,7 +28,7 @@ final class Exchange {
   private var keptRoute: LoopRoute?
   private var hasRoute = false
   // SAFETY: set to nil before the connection is closed, which the engine holds until then.
-  private unowned(unsafe) var upstream: UpstreamConnection?
+  private(set) unowned(unsafe) var upstream: UpstreamConnection?
   /// Head and first body bytes as sent, until the response begins: for the one retry.
   @exclusivity(unchecked) private var request: ByteQueue
   private(set) var isReplayable = false
@@ -53,7 +53,7 @@ final class Exchange {
   /// nil: the request asks for no WebSocket, or its route has none.
   var tunnel: Tunnel?
   /// Whether the response tells no end beforehand.
-  private(set) var isOpenEnded = false
+  var isOpenEnded = false
   /// Whether the response is an event stream that goes on after its first bytes.
   private(set) var isEventStream = false
 
@@ -105,9 +105,7 @@ final class Exchange {
     status = 0
     responseBytes = 0
     if engine.isLogging {
-      AccessLog.begin(
-        &logLine, id: requestID, at: engine.wallNow, &engine.logClock, client: withClient { $0.origin.address },
-        method: bytes.extracting(head.method.range), path: bytes.extracting(head.path.range))
+      beginLog(method: bytes.extracting(head.method.range), path: bytes.extracting(head.path.range))
       if let value = head.fields.traceParent { TraceField(bytes, value).append(toLog: &logLine, bytes, requestID) }
     }
   }
@@ -120,11 +118,13 @@ final class Exchange {
     requestBody = BodyReader()
     requestID = engine.nextRequestID()
     startedAt = engine.loop.now
-    if engine.isLogging {
-      AccessLog.begin(
-        &logLine, id: requestID, at: engine.wallNow, &engine.logClock, client: withClient { $0.origin.address },
-        method: "".utf8.span, path: "".utf8.span)
-    }
+    if engine.isLogging { beginLog(method: "".utf8.span, path: "".utf8.span) }
+  }
+
+  private func beginLog(method: Span<UInt8>, path: Span<UInt8>) {
+    AccessLog.begin(
+      &logLine, id: requestID, at: engine.wallNow, &engine.logClock, client: withClient { $0.origin.address },
+      method: method, path: path)
   }
 
   /// Forgets what belonged to the request only.
@@ -219,21 +219,6 @@ final class Exchange {
     return range.lowerBound..<range.lowerBound &+ line.count
   }
 
-  /// Takes as much of the request body as is there.
-  ///
-  /// - Returns: how many of `bytes` belong to it.
-  /// - Throws: also when a trailer has the name of a field that the route strips from heads: servers that merge the two
-  ///   would take the caller's for Postern's.
-  func takeBody(_ bytes: Span<UInt8>) throws(WireError) -> Int {
-    let taken = try requestBody.advanceAll(bytes)
-    guard requestBody.trailerByteCount > 0, let route, !route.strippedFields.isEmpty else { return taken }
-    var lines = FieldLines(taken - requestBody.trailerByteCount..<taken - 2)
-    while let line = lines.next(bytes) {
-      guard !route.strippedFields.contains(where: { bytes.isFieldName(line.name, $0) }) else { throw .badTrailers }
-    }
-    return taken
-  }
-
   func appendToRequest(_ body: Span<UInt8>) { request.append(body) }
 
   /// Sends the composed request on a pooled or a fresh connection.
@@ -278,8 +263,6 @@ final class Exchange {
   /// Whether more of the request body may be read.
   var hasRoom: Bool { upstream?.hasRoom ?? false }
 
-  var isRequestSent: Bool { requestBody.isComplete }
-
   func sendBody(_ bytes: Span<UInt8>) {
     guard let upstream else { return }
     let isKept = upstream.isConnecting || credentialGeneration != .min
@@ -309,9 +292,7 @@ final class Exchange {
 
   /// Writes the final head for the client.
   func composeResponse(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>, into outgoing: inout ByteQueue) {
-    hasBegunResponse = true
-    request.clear()
-    status = head.status
+    beginResponse(status: head.status)
     isDechunking = isHTTP10 && head.framing == .chunked
     // A body that ends with the connection, or a request body that nobody may want any more, ends ours too.
     if head.framing == .untilClose || isDechunking || !requestBody.isComplete { keepsAlive = false }
@@ -330,6 +311,13 @@ final class Exchange {
     outgoing.append(engine.via.endOfHead.bytes)
   }
 
+  /// A final head is on its way: the request needs not be kept any longer.
+  func beginResponse(status: Int) {
+    hasBegunResponse = true
+    request.clear()
+    self.status = status
+  }
+
   /// The response that was composed last turned out bad before anything of it was sent.
   func takeBackResponse() {
     hasBegunResponse = false
@@ -337,7 +325,7 @@ final class Exchange {
     engine.outgoing.clearKeepingMemory()
   }
 
-  private func append(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>, to outgoing: inout ByteQueue) {
+  func append(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>, to outgoing: inout ByteQueue) {
     outgoing.append("HTTP/1.1 ")
     outgoing.append(bytes.extracting(head.statusAndReason.range))
     outgoing.append("\r\n")
@@ -440,38 +428,4 @@ final class Exchange {
     engine.log(
       &logLine, status: status, route: route?.route.name, responseBytes: responseBytes, startedAt: startedAt)
   }
-}
-
-// MARK: WebSocket
-
-extension Exchange {
-  /// Whether a 101 is what was asked for.
-  func isAccepted(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>) -> Bool {
-    guard let tunnel else { return false }
-    return WebSocketHandshake.isAccepted(by: head, bytes, accept: tunnel.accept)
-  }
-
-  /// Writes the 101 for the client; from now on bytes pass both ways as they are.
-  func composeSwitch(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>, into outgoing: inout ByteQueue) {
-    hasBegunResponse = true
-    isOpenEnded = true
-    keepsAlive = false
-    status = head.status
-    request.clear()
-    outgoing.clearKeepingMemory()
-    append(head, bytes, to: &outgoing)
-    outgoing.append(Tunnel.fieldLines)
-    outgoing.append("\r\n")
-    tunnel?.isOpen = true
-    engine.count { $0.webSockets += 1 }
-  }
-
-  /// - Returns: false when the upstream is gone.
-  func sendThroughTunnel(_ bytes: Span<UInt8>) -> Bool {
-    tunnel?.requestBytes &+= UInt64(bytes.count)
-    return upstream?.sendThroughTunnel(bytes) ?? false
-  }
-
-  /// The client has ended its side.
-  func endSendingToUpstream() { upstream?.endSending() }
 }
