@@ -68,7 +68,9 @@ let package = Package(
       resources: [.embedInCode("Presets/presets.yaml")]),
 
     // Composition
-    .target(name: "CloudVaultDemo", dependencies: ["Cryptography", "GatewayServer", "HTTPWire", "JSON", "OAuthCore"]),
+    .target(
+      name: "CloudVaultDemo",
+      dependencies: ["Broker", "Cryptography", "GatewayServer", "HTTPWire", "JSON", "OAuthCore", "ReverseProxy"]),
     .target(
       name: "PosternServer",
       dependencies: [
@@ -120,6 +122,7 @@ let package = Package(
       name: "CloudVaultDemoTests",
       dependencies: [
         "Broker", "CloudVaultDemo", "Cryptography", "EgressHTTP", "GatewayServer", "HTTPWire", "JSON", "OAuthCore", "PosternTesting",
+        "ReverseProxy",
       ]),
     .testTarget(
       name: "SystemTests", dependencies: ["Cryptography", "LocalPostgres", "TestCertificates", "custom-grant-server", "postern"],

@@ -1,10 +1,11 @@
 import Cryptography
 import OAuthCore
+import ReverseProxy
 
 /// What PrintMyPics and Postern have agreed on: the registration, and where Postern is.
 public struct DemoClient: Sendable {
   /// Postern's issuer identifier; browsers and PrintMyPics's server reach it by the same name.
-  let issuer: String
+  let issuer: Origin
   let id: ClientID
   let secret: Secret
   /// Ends in `PrintMyPics.callbackPath`.
@@ -12,7 +13,7 @@ public struct DemoClient: Sendable {
 
   let scope: ScopeSet = ["photos.read"]
 
-  public init(issuer: String, id: ClientID, secret: Secret, redirectURI: String) {
+  public init(issuer: Origin, id: ClientID, secret: Secret, redirectURI: String) {
     precondition(redirectURI.hasSuffix(PrintMyPics.callbackPath), "answers would arrive where nobody reads them")
     self.issuer = issuer
     self.id = id
@@ -20,11 +21,11 @@ public struct DemoClient: Sendable {
     self.redirectURI = redirectURI
   }
 
-  var authorizationEndpoint: String { issuer + "/oauth/authorize" }
-  var tokenEndpoint: String { issuer + "/oauth/token" }
-  var revocationEndpoint: String { issuer + "/oauth/revoke" }
+  var authorizationEndpoint: String { "\(issuer)/oauth/authorize" }
+  var tokenEndpoint: String { "\(issuer)/oauth/token" }
+  var revocationEndpoint: String { "\(issuer)/oauth/revoke" }
   /// A route of Postern's gateway, with CloudVault behind it.
-  var photos: String { issuer + "/photos" }
+  var photos: String { "\(issuer)/photos" }
 
   /// Identifier and secret are form-encoded before they are joined. Source: RFC 6749 §2.3.1.
   var basicAuthorization: Secret {

@@ -26,7 +26,7 @@ public struct PrintMyPics: Endpoint {
   ) {
     postern = PosternClient(client: client, transport: transport)
     visitors = Visitors(clock: clock, random: random)
-    pages = PrintShopPages(issuer: IssuerOrigin(client.issuer))
+    pages = PrintShopPages(issuer: client.issuer)
     self.clock = clock
     self.random = random
   }
@@ -66,7 +66,7 @@ public struct PrintMyPics: Endpoint {
     do throws(AnswerRefusal) {
       let answer = try AuthorizationAnswer(query: query)
       redeemable = try visitors.change(of: cookie) { (visit) throws(AnswerRefusal) in
-        try visit.redeem(answer, issuer: postern.client.issuer, at: clock.now)
+        try visit.redeem(answer, issuer: postern.client.issuer.description, at: clock.now)
       }
     } catch {
       return pages.refusal(error)

@@ -1,18 +1,19 @@
 import Cryptography
 import GatewayServer
 import HTTPWire
+import ReverseProxy
 
 /// PrintMyPics's pages: no script, nothing loaded from elsewhere, no token ever.
 struct PrintShopPages: Sendable {
-  let issuer: IssuerOrigin
+  let issuer: Origin
   private let policy: String
 
-  init(issuer: IssuerOrigin) {
+  init(issuer: Origin) {
     self.issuer = issuer
     // Browsers apply `form-action` to redirects, too: asking leads to Postern. Source: CSP Level 3 §6.4.1.
     let style = Base64.encode(SHA256.digest(PrintShopStyle.sheet.source).bytes)
     policy =
-      "default-src 'none'; style-src 'sha256-\(style)'; img-src data:; form-action 'self' \(issuer.serialized); base-uri 'none'; frame-ancestors 'none'"
+      "default-src 'none'; style-src 'sha256-\(style)'; img-src data:; form-action 'self' \(issuer.description); base-uri 'none'; frame-ancestors 'none'"
   }
 
   // MARK: Where a visitor stands
@@ -23,7 +24,7 @@ struct PrintShopPages: Sendable {
       main: """
         <h1>PrintMyPics: print your CloudVault photos</h1>
         <p class="lead">Your photos are at CloudVault. Allow PrintMyPics to see them, and it prints them for you.</p>
-        <p>You will be sent to <strong>\(issuer.host)</strong> to sign in. Your password is typed there and nowhere else;
+        <p>You will be sent to <strong>\(issuer.authority)</strong> to sign in. Your password is typed there and nowhere else;
         what PrintMyPics gets is a permission to see your photos, which you can take back.</p>
         <form class="submit" method="post" action="\(PrintMyPics.connectPath)">
         <button class="primary" type="submit">Get my photos from CloudVault</button>
@@ -59,7 +60,7 @@ struct PrintShopPages: Sendable {
         </div>
         """,
       footer: """
-        <p>You can also take the permission back at Postern, on <a href="\(issuer.serialized)/account">your account page</a>.</p>
+        <p>You can also take the permission back at Postern, on <a href="\(issuer.description)/account">your account page</a>.</p>
         """)
   }
 
@@ -72,7 +73,7 @@ struct PrintShopPages: Sendable {
     case .connected:
       return [
         "PrintMyPics sent your browser to Postern with a fresh <code>state</code> and a code challenge. The code verifier behind the challenge stayed on its server.",
-        "You signed in at \(issuer.host) and gave your permission, now or earlier. PrintMyPics never saw your password.",
+        "You signed in at \(issuer.authority) and gave your permission, now or earlier. PrintMyPics never saw your password.",
         "Your browser came back with a code. PrintMyPics compared <code>state</code> and <code>iss</code> with what it expected before it believed it.",
         "Server to server, PrintMyPics exchanged the code, with its client secret and the code verifier, for an access token and a refresh token.",
       ] + fetched
@@ -111,7 +112,7 @@ struct PrintShopPages: Sendable {
     case .issuerDifferent:
       return notice(
         400, "This answer comes from somebody else",
-        "PrintMyPics asked \(issuer.host), and the answer does not say that it comes from there, so it was not used.")
+        "PrintMyPics asked \(issuer.authority), and the answer does not say that it comes from there, so it was not used.")
     case .failed(let code):
       return notice(502, "Postern could not answer", "It says: \(code).")
     case .codeMissing:
@@ -122,16 +123,16 @@ struct PrintShopPages: Sendable {
   func failure(_ failure: CallFailure) -> HTTPResponse {
     switch failure {
     case .unreachable:
-      return notice(502, "Postern cannot be reached", "PrintMyPics got no answer from \(issuer.host).", Self.later)
+      return notice(502, "Postern cannot be reached", "PrintMyPics got no answer from \(issuer.authority).", Self.later)
     case .unreadable:
-      return notice(502, "PrintMyPics does not understand", "\(issuer.host) answered with something unexpected.", Self.later)
+      return notice(502, "PrintMyPics does not understand", "\(issuer.authority) answered with something unexpected.", Self.later)
     case .noPhotos(let status):
       return notice(
         502, "The photos did not come", "Postern let PrintMyPics in, but GET /photos was answered with status \(String(status)).",
         Self.later)
     case .refused(let status, let code):
       let reason = code.map { "\($0) (status \(status))" } ?? "status \(status)"
-      return notice(502, "PrintMyPics was turned away", "\(issuer.host) answered: \(reason).", Self.later)
+      return notice(502, "PrintMyPics was turned away", "\(issuer.authority) answered: \(reason).", Self.later)
     }
   }
 

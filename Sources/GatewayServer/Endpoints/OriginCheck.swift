@@ -1,4 +1,5 @@
 import HTTPWire
+import ReverseProxy
 
 /// Whether a browser says that a state-changing request comes from a page of Postern itself.
 ///
@@ -9,8 +10,8 @@ import HTTPWire
 struct OriginCheck: Sendable {
   private let ownOrigin: String
 
-  /// - Parameter issuer: issuer identifier; it has no path of interest here.
-  init(issuer: String) { ownOrigin = IssuerOrigin(issuer).serialized }
+  /// - Parameter origin: where the pages live.
+  init(_ origin: Origin) { ownOrigin = origin.description }
 
   func allows(_ request: HTTPRequest) -> Bool {
     // `null` is what our own pages' forms carry, since their policy hides the referrer; Fetch Metadata speaks for it.

@@ -1,5 +1,6 @@
 import HTTPWire
 import OAuthCore
+import ReverseProxy
 
 /// What every page endpoint goes through before its own work: method, form, origin, session, CSRF token, in this order.
 public struct PageGate: Sendable {
@@ -11,14 +12,14 @@ public struct PageGate: Sendable {
   /// CSP sources for a form after which the browser goes on to a provider: `https`, and `http` where Postern itself has
   /// it. Chromium holds every redirect after a form against its `form-action`.
   let providerSources: String
-  private let origin: OriginCheck
+  private let originCheck: OriginCheck
 
-  /// - Parameter issuer: issuer identifier; its origin is where the pages live.
-  public init(issuer: String, sessions: BrowserSessions, pages: PageResponder) {
+  /// - Parameter origin: where the pages live.
+  public init(origin: Origin, sessions: BrowserSessions, pages: PageResponder) {
     self.sessions = sessions
     self.pages = pages
-    origin = OriginCheck(issuer: issuer)
-    providerSources = RedirectTarget(issuer).sources
+    originCheck = OriginCheck(origin)
+    providerSources = RedirectTarget(origin.description).sources
   }
 
   /// Shows a page.
@@ -49,7 +50,7 @@ public struct PageGate: Sendable {
     await answering(request) { () async throws(PageRefusal) -> HTTPResponse in
       try PageGate.requireForm(request)
       let form = try PageGate.form(request.body)
-      guard self.origin.allows(request) else { throw .notFromThisSession }
+      guard self.originCheck.allows(request) else { throw .notFromThisSession }
       let browser = try await self.browser(of: request)
       // A stranger's handle is a moment old: no form can have been made for it.
       guard browser.setCookie == nil, browser.csrf.matches(form["csrf"]) else { throw .notFromThisSession }

@@ -6,17 +6,17 @@ import ReverseProxy
 extension RequestExplanation {
   /// - Returns: whether the request may go on.
   mutating func admitBrowser(
-    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ route: Route, _ rule: SessionRule, _ issuer: String?,
+    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ route: Route, _ rule: SessionRule, _ pages: Origin?,
     _ finding: TokenFinding, _ now: Timestamp
   ) throws(Pause) -> Bool {
-    guard let pages = issuer.map({ IssuerOrigin($0) }),
+    guard let pages,
       case .value(let cookie) = BrowserRequest.cookie(Array(SessionCookie(isSecure: pages.isSecure).name.utf8), head, bytes)
     else {
       askToSignIn(head, bytes, route, "no cookie of one, and no token")
       return false
     }
     if BrowserRequest.needsProofOfOrigin(head) {
-      guard BrowserRequest.isProvenOwn(head, bytes, origin: Array(pages.serialized.utf8)) else {
+      guard BrowserRequest.isProvenOwn(head, bytes, origin: Array(pages.description.utf8)) else {
         refuse("origin", .crossSiteRequest)
         return false
       }

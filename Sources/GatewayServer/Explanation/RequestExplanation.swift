@@ -54,9 +54,9 @@ public struct RequestExplanation: Sendable {
     public var limits: Limits
     public var via: ViaField
     /// Whose pages' sessions some routes take; nil: none does.
-    public var issuer: String?
+    public var issuer: Origin?
 
-    public init(routes: RouteTable, upstreams: [Upstream], limits: Limits, via: ViaField = .none, issuer: String? = nil) {
+    public init(routes: RouteTable, upstreams: [Upstream], limits: Limits, via: ViaField = .none, issuer: Origin? = nil) {
       self.routes = routes
       self.upstreams = upstreams
       self.limits = limits

@@ -1,5 +1,6 @@
 import Cryptography
 import OAuthCore
+import ReverseProxy
 
 /// What routes need to take the browser sessions of Postern's own pages.
 public struct SessionAccess: Sendable {
@@ -11,11 +12,11 @@ public struct SessionAccess: Sendable {
   private let address: String
   private let returnPaths: ReturnPaths
 
-  /// - Parameter issuer: issuer identifier; its origin is where the pages live.
-  public init(issuer: String, sessions: BrowserSessions, returnPaths: ReturnPaths) {
-    address = IssuerOrigin(issuer).serialized
+  /// - Parameter origin: where the pages live.
+  public init(origin: Origin, sessions: BrowserSessions, returnPaths: ReturnPaths) {
+    address = origin.description
     cookieName = Array(sessions.cookieName.utf8)
-    origin = Array(address.utf8)
+    self.origin = Array(address.utf8)
     verifier = sessions
     self.returnPaths = returnPaths
   }

@@ -72,7 +72,7 @@ struct ExplainCommand: AsyncParsableCommand {
   private static func explain(_ head: [UInt8], _ configuration: Configuration) async throws -> RequestExplanation {
     let gateway = RequestExplanation.Gateway(
       routes: configuration.routes, upstreams: configuration.upstreams, limits: configuration.limits,
-      via: ViaField(deployment: configuration.issuer.description), issuer: configuration.issuer.description)
+      via: ViaField(deployment: configuration.issuer.description), issuer: configuration.issuer)
     var finding = RequestExplanation.TokenFinding.unasked
     while true {
       switch RequestExplanation.explain(head: head, at: gateway, token: finding, now: SystemClock().now) {
@@ -127,7 +127,7 @@ extension BrowserSessions {
       store: stores.sessions,
       accounts: LayeredAccountDirectory(configured: configuration.accounts, database: stores.accounts),
       mint: HandleMint(ring: configuration.keys, random: SystemRandom()),
-      cookie: SessionCookie(isSecure: IssuerOrigin(configuration.issuer.description).isSecure), clock: SystemClock())
+      cookie: SessionCookie(isSecure: configuration.issuer.isSecure), clock: SystemClock())
   }
 }
 

@@ -1,6 +1,7 @@
 import CloudVaultDemo
 import Cryptography
 import Glibc
+import ReverseProxy
 
 /// The folder of `postern dev`: generated secrets and a configuration that every other command can use, too.
 ///
@@ -22,7 +23,7 @@ struct DevHome {
   let alicePassword: Secret
 
   var configurationPath: String { "\(directory)/postern.yaml" }
-  var issuer: String { "http://127.0.0.1:\(ports.postern)" }
+  var issuer: Origin { Origin(scheme: .http, host: "127.0.0.1", port: ports.postern) }
   var printMyPics: String { "http://127.0.0.1:\(ports.cloudVault)\(PrintMyPics.homePath)" }
   var redirectURI: String { "http://127.0.0.1:\(ports.cloudVault)\(PrintMyPics.callbackPath)" }
 

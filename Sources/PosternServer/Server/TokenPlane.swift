@@ -48,14 +48,14 @@ struct TokenPlane: Sendable {
         ResourceMetadata(
           routes: configuration.routes.routes, issuer: configuration.issuer, scopes: configuration.scopes.map(\.scope))))
 
-    let origin = IssuerOrigin(issuer)
+    let origin = configuration.issuer
     let sessions = BrowserSessions(
       store: AnnouncingSessionStore(base: stores.sessions, observer: services.changes), accounts: accounts, mint: handles,
       cookie: SessionCookie(isSecure: origin.isSecure), clock: clock)
     let returnPaths = ReturnPaths(ring: ring)
-    self.sessions = SessionAccess(issuer: issuer, sessions: sessions, returnPaths: returnPaths)
-    let pages = PageResponder(issuerHost: origin.host)
-    let gate = PageGate(issuer: issuer, sessions: sessions, pages: pages)
+    self.sessions = SessionAccess(origin: origin, sessions: sessions, returnPaths: returnPaths)
+    let pages = PageResponder(issuerHost: origin.authority)
+    let gate = PageGate(origin: origin, sessions: sessions, pages: pages)
     let scopes = ScopeDescriptions(
       Dictionary(configuration.scopes.map { ($0.scope, $0.text) }, uniquingKeysWith: { first, _ in first }))
     let authorization = AuthorizationEndpoint(

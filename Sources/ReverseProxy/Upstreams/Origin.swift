@@ -49,6 +49,8 @@ public struct Origin: Sendable, Hashable, CustomStringConvertible {
     return port == scheme.defaultPort ? name : "\(name):\(port)"
   }
 
+  public var isSecure: Bool { scheme == .https }
+
   /// A loopback literal, or `localhost`. Source: RFC 6761 §6.3; RFC 8252 §7.3.
   public var isLoopback: Bool { host == "localhost" || IPAddress(host)?.isLoopback == true }
 

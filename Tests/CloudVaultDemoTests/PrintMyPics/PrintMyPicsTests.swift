@@ -3,6 +3,7 @@ import Cryptography
 import HTTPWire
 import OAuthCore
 import PosternTesting
+import ReverseProxy
 import Testing
 
 @testable import CloudVaultDemo
@@ -21,7 +22,7 @@ struct PrintMyPicsTests {
       self.postern = postern
       app = PrintMyPics(
         client: DemoClient(
-          issuer: issuer, id: ClientID("printmypics"), secret: Secret("s 3"),
+          issuer: try! Origin(issuer), id: ClientID("printmypics"), secret: Secret("s 3"),
           redirectURI: "http://127.0.0.1:8081/printmypics/callback"),
         transport: postern, clock: clock, random: SeededRandom())
     }

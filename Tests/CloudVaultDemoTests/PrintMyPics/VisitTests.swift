@@ -1,6 +1,7 @@
 import Cryptography
 import OAuthCore
 import PosternTesting
+import ReverseProxy
 import Testing
 
 @testable import CloudVaultDemo
@@ -133,7 +134,7 @@ struct VisitTests {
   @Test("RFC 7636 §4.3: the browser carries the challenge, and never the verifier")
   func location() throws {
     let client = DemoClient(
-      issuer: Self.issuer, id: ClientID("printmypics"), secret: Secret("s3cret"),
+      issuer: try Origin(Self.issuer), id: ClientID("printmypics"), secret: Secret("s3cret"),
       redirectURI: "http://127.0.0.1:8081/printmypics/callback")
     let location = asked.location(for: client)
     #expect(!location.contains(asked.verifier.exposedText))

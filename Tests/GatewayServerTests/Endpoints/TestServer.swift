@@ -4,6 +4,7 @@ import Grants
 import HTTPWire
 import OAuthCore
 import PosternTesting
+import ReverseProxy
 
 @testable import GatewayServer
 
@@ -58,11 +59,11 @@ struct TestServer {
       perAccount: .init(burst: 6, every: .seconds(15)), perNetwork: .init(burst: 3, every: .seconds(20)))
     let audit = InMemoryAuditLog()
 
-    let origin = IssuerOrigin(issuer)
+    let origin = try Origin(issuer)
     let browserSessions = BrowserSessions(
       store: sessions, accounts: accounts, mint: mint, cookie: SessionCookie(isSecure: origin.isSecure), clock: clock)
-    let pages = PageResponder(issuerHost: origin.host)
-    let gate = PageGate(issuer: issuer, sessions: browserSessions, pages: pages)
+    let pages = PageResponder(issuerHost: origin.authority)
+    let gate = PageGate(origin: origin, sessions: browserSessions, pages: pages)
     let scopes = ScopeDescriptions([Scope("photos.read")!: scopeMeaning])
     let authorization = AuthorizationEndpoint(
       clients: clients, consents: consents, codes: codes, requests: AuthorizationRequestSealer(ring: ring), handles: mint,
@@ -73,7 +74,7 @@ struct TestServer {
       gate: gate, flow: flow,
       passwords: PasswordVerifier(accounts: accounts, secrets: secrets, limiter: limiter, audit: audit, clock: clock),
       returnPaths: ReturnPaths(ring: ring), clock: clock)
-    access = SessionAccess(issuer: issuer, sessions: browserSessions, returnPaths: ReturnPaths(ring: ring))
+    access = SessionAccess(origin: origin, sessions: browserSessions, returnPaths: ReturnPaths(ring: ring))
     consent = ConsentEndpoint(gate: gate, flow: flow, consents: consents, clock: clock)
     connections = InMemoryConnectionStore(clock: clock)
     let connector = Connector(

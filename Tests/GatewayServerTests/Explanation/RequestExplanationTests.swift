@@ -125,7 +125,7 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
   private static func explain(_ head: String, server: String = "http://127.0.0.1:1") async throws -> RequestExplanation {
     let gateway = RequestExplanation.Gateway(
       routes: try RouteTable(try routes()), upstreams: [Upstream(name: "up", servers: [try Origin(server)])], limits: Limits(),
-      via: ExplainedRequest.via, issuer: "https://auth.example.com")
+      via: ExplainedRequest.via, issuer: try Origin("https://auth.example.com"))
     let now = Timestamp(seconds: 2_000_000_000)
     switch RequestExplanation.explain(head: Array(head.utf8), at: gateway, now: now) {
     case .complete(let explanation): return explanation
