@@ -35,15 +35,16 @@ let package = Package(
 
     // Foundations: know neither HTTP nor OAuth
     .target(name: "JSON"),
-    .target(name: "EventLoop", dependencies: ["CLibSSL", "CLinux"]),
+    .target(name: "NetworkAddress"),
+    .target(name: "EventLoop", dependencies: ["CLibSSL", "CLinux", "NetworkAddress"]),
     .target(name: "Cryptography", dependencies: ["COpenSSL", "JSON"]),
 
     // Domain: pure decisions, ports for what they need
     .target(name: "HTTPWire", dependencies: ["CLinux", "CNGHTTP2"]),
     .target(name: "OAuthCore", dependencies: ["Cryptography", "JSON"]),
     .target(name: "Grants", dependencies: ["Cryptography", "JSON", "OAuthCore"]),
-    .target(name: "Broker", dependencies: ["Cryptography", "JSON", "OAuthCore"]),
-    .target(name: "ReverseProxy", dependencies: ["Broker", "Cryptography", "HTTPWire", "JSON", "OAuthCore"]),
+    .target(name: "Broker", dependencies: ["Cryptography", "JSON", "NetworkAddress", "OAuthCore"]),
+    .target(name: "ReverseProxy", dependencies: ["Broker", "Cryptography", "HTTPWire", "JSON", "NetworkAddress", "OAuthCore"]),
 
     // Adapters: one outside world each
     .target(name: "PostgresClient", dependencies: ["CLibPQ", "EventLoop", logging]),
@@ -56,15 +57,17 @@ let package = Package(
     .target(
       name: "PostgresStore",
       dependencies: ["Broker", "Cryptography", "EventLoop", "JSON", "Migrations", "OAuthCore", "PostgresClient", logging]),
-    .target(name: "EgressHTTP", dependencies: ["Broker", "CLibCurl", "CLinux", "Cryptography", "EventLoop"]),
+    .target(name: "EgressHTTP", dependencies: ["Broker", "CLibCurl", "CLinux", "Cryptography", "EventLoop", "NetworkAddress"]),
     .target(
       name: "GatewayServer",
       dependencies: [
-        "Broker", "CLinux", "Cryptography", "EventLoop", "HTTPWire", "JSON", "OAuthCore", "ReverseProxy", mustache,
+        "Broker", "CLinux", "Cryptography", "EventLoop", "HTTPWire", "JSON", "NetworkAddress", "OAuthCore", "ReverseProxy",
+        mustache,
       ]),
     .target(name: "LocalPostgres", dependencies: ["CLinux"]),
     .target(
-      name: "Configuration", dependencies: ["Broker", "Cryptography", "OAuthCore", "ReverseProxy", yams],
+      name: "Configuration",
+      dependencies: ["Broker", "Cryptography", "NetworkAddress", "OAuthCore", "ReverseProxy", yams],
       resources: [.embedInCode("Presets/presets.yaml")]),
 
     // Composition
@@ -89,6 +92,7 @@ let package = Package(
     // Tests
     .target(name: "TestCertificates", path: "Tests/TestCertificates"),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "PosternTesting"]),
+    .testTarget(name: "NetworkAddressTests", dependencies: ["NetworkAddress"]),
     .testTarget(name: "EventLoopTests", dependencies: ["CLibSSL", "CLinux", "EventLoop", "TestCertificates"]),
     .testTarget(
       name: "CryptographyTests", dependencies: ["COpenSSL", "Cryptography", "JSON"], exclude: ["Interop/joserfc_peer.py"]),
@@ -114,7 +118,7 @@ let package = Package(
       name: "GatewayServerTests",
       dependencies: [
         "Broker", "CLibSSL", "CLinux", "CNGHTTP2", "Cryptography", "EventLoop", "GatewayServer", "Grants", "HTTPWire", "JSON",
-        "OAuthCore", "PosternTesting", "ReverseProxy", "TestCertificates",
+        "NetworkAddress", "OAuthCore", "PosternTesting", "ReverseProxy", "TestCertificates",
       ],
       exclude: ["Hygiene/Cases"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Broker", "Configuration", "Cryptography", "OAuthCore", "ReverseProxy"]),

@@ -22,7 +22,7 @@ compile() {
   objects+=("$out/$module.o")
 }
 sources() { find "$1" -name '*.swift' -print; }
-for module in JSON Cryptography OAuthCore Broker HTTPWire ReverseProxy; do
+for module in JSON NetworkAddress Cryptography OAuthCore Broker HTTPWire ReverseProxy; do
   mapfile -t files < <(sources "Sources/$module")
   compile "$module" "${files[@]}"
 done

@@ -1,5 +1,6 @@
 import Broker
 import Cryptography
+import NetworkAddress
 import OAuthCore
 import ReverseProxy
 

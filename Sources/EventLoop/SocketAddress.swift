@@ -1,47 +1,42 @@
 import CLinux
 import Glibc
+import NetworkAddress
 
 /// An IP address and port, ready for the kernel.
 public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
-  /// 4 or 16 bytes, network order. IPv4-mapped IPv6 addresses are kept as IPv4.
-  public let address: [UInt8]
+  public let ip: IPAddress
   public let port: UInt16
 
-  public init?(address: [UInt8], port: UInt16) {
-    guard address.count == 4 || address.count == 16 else { return nil }
-    let isMapped = address.count == 16 && address[..<10].allSatisfy { $0 == 0 } && address[10] == 0xff && address[11] == 0xff
-    self.address = isMapped ? Array(address[12...]) : address
+  public init(_ ip: IPAddress, port: UInt16) {
+    self.ip = ip
     self.port = port
+  }
+
+  /// - Parameter address: 4 or 16 bytes, network order.
+  public init?(address: [UInt8], port: UInt16) {
+    guard let ip = IPAddress(bytes: address) else { return nil }
+    self.init(ip, port: port)
   }
 
   /// - Parameter literal: an IPv4 or IPv6 literal without brackets; host names are not resolved here.
   public init?(literal: String, port: UInt16) {
-    var bytes = [UInt8](repeating: 0, count: 16)
-    if inet_pton(AF_INET, literal, &bytes) == 1 {
-      self.init(address: Array(bytes[..<4]), port: port)
-    } else if inet_pton(AF_INET6, literal, &bytes) == 1 {
-      self.init(address: bytes, port: port)
-    } else {
-      return nil
-    }
+    guard let ip = IPAddress(literal) else { return nil }
+    self.init(ip, port: port)
   }
 
-  public var isLoopback: Bool {
-    address.count == 4 ? address[0] == 127 : address == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
-  }
+  /// 4 or 16 bytes, network order.
+  public var address: [UInt8] { ip.bytes }
+
+  public var isLoopback: Bool { ip.isLoopback }
 
   /// The address alone, as a literal.
-  public var host: String {
-    var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-    _ = inet_ntop(address.count == 4 ? AF_INET : AF_INET6, address, &text, socklen_t(text.count))
-    return text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-  }
+  public var host: String { ip.description }
 
-  public var description: String { address.count == 4 ? "\(host):\(port)" : "[\(host)]:\(port)" }
+  public var description: String { ip.isIPv4 ? "\(host):\(port)" : "[\(host)]:\(port)" }
 
   // SAFETY: every socket address begins with the family and may be read as a `sockaddr`; the length goes with it.
   func withSockAddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-    if address.count == 4 {
+    if ip.isIPv4 {
       var value = sockaddr_in()
       value.sin_family = sa_family_t(AF_INET)
       value.sin_port = port.bigEndian

@@ -1,4 +1,5 @@
 import Broker
+import NetworkAddress
 import OAuthCore
 import ReverseProxy
 
@@ -56,7 +57,7 @@ extension YAMLValue {
   /// A host without port, lower case.
   var hostName: String? {
     guard let text else { return nil }
-    guard Origin.isHostName(text) || IPAddress(text) != nil else {
+    guard Authority.isHostName(text) || IPAddress(text) != nil else {
       return fault("\(path) must be a host name or an address, without scheme and port, not \"\(text)\"")
     }
     return text.lowercased()

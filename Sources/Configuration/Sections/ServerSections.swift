@@ -1,4 +1,5 @@
 import Cryptography
+import NetworkAddress
 import OAuthCore
 import ReverseProxy
 

@@ -1,4 +1,5 @@
 import EventLoop
+import NetworkAddress
 import OAuthCore
 import ReverseProxy
 

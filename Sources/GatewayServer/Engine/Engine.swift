@@ -4,6 +4,7 @@ import Cryptography
 import EventLoop
 import Glibc
 import HTTPWire
+import NetworkAddress
 import OAuthCore
 import ReverseProxy
 

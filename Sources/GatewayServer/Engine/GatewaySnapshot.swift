@@ -1,4 +1,5 @@
 import EventLoop
+import NetworkAddress
 import ReverseProxy
 
 /// An origin with the addresses its name stands for.

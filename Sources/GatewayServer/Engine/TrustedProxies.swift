@@ -1,5 +1,6 @@
 import EventLoop
 import HTTPWire
+import NetworkAddress
 import ReverseProxy
 
 /// Where a request comes from, as endpoints, the log and the upstream are told.
@@ -40,10 +41,7 @@ struct TrustedProxies {
 
   func contains(_ address: IPAddress) -> Bool { blocks.contains { $0.contains(address) } }
 
-  func contains(_ peer: SocketAddress) -> Bool {
-    guard !blocks.isEmpty, let address = IPAddress(bytes: peer.address) else { return false }
-    return contains(address)
-  }
+  func contains(_ peer: SocketAddress) -> Bool { contains(peer.ip) }
 
   /// The origin of a request that a trusted proxy sends.
   ///
@@ -107,10 +105,7 @@ extension IPAddress {
         && text.dropFirst().allSatisfy { $0 &- UInt8(ascii: "0") < 10 }
   }
 
-  fileprivate var literal: [UInt8] {
-    guard let address = SocketAddress(address: bytes, port: 0) else { preconditionFailure("an address has 4 or 16 bytes") }
-    return Array(address.host.utf8)
-  }
+  fileprivate var literal: [UInt8] { Array(description.utf8) }
 }
 
 extension Span where Element == UInt8 {

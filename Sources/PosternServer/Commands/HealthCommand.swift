@@ -1,4 +1,5 @@
 import ArgumentParser
+import Broker
 import EventLoop
 import Glibc
 
@@ -13,12 +14,14 @@ struct HealthCommand: ParsableCommand {
   private static let timeoutSeconds = 3
 
   func run() throws {
-    guard let (address, path) = Self.parse(url) else {
+    guard let endpoint = EndpointURL(url), endpoint.scheme == .http,
+      let address = SocketAddress(literal: endpoint.host, port: endpoint.port)
+    else {
       throw CommandFailure("--url is like http://127.0.0.1:9090/readyz, not '\(url)'")
     }
     let (descriptor, _) = try Socket.connect(to: address)
     defer { close(descriptor) }
-    let request = Array("GET \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n".utf8)
+    let request = Array("GET \(endpoint.target) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n".utf8)
     try Self.wait(descriptor, for: Int16(POLLOUT))
     guard Socket.pendingError(descriptor) == 0, send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count
     else { throw CommandFailure("nothing listens at \(address); start Postern, or name its admin address with --url") }
@@ -29,27 +32,10 @@ struct HealthCommand: ParsableCommand {
     guard line.hasPrefix("HTTP/1.1 200") else { throw CommandFailure("\(url) answered '\(line)'; see what Postern logs") }
   }
 
-  private static func parse(_ url: String) -> (SocketAddress, path: Substring)? {
-    guard url.hasPrefix("http://") else { return nil }
-    let rest = url.dropFirst("http://".count)
-    let authority = rest.prefix { $0 != "/" }
-    guard let colon = authority.lastIndex(of: ":"), let port = UInt16(authority[authority.index(after: colon)...]) else { return nil }
-    let host = authority[..<colon].trimmingBrackets
-    guard let address = SocketAddress(literal: host, port: port) else { return nil }
-    let path = rest[authority.endIndex...]
-    return (address, path.isEmpty ? "/" : path)
-  }
-
   private static func wait(_ descriptor: Int32, for events: Int16) throws {
     var poll = pollfd(fd: descriptor, events: events, revents: 0)
     guard Glibc.poll(&poll, 1, Int32(timeoutSeconds * 1000)) == 1 else {
       throw CommandFailure("there was no answer within \(timeoutSeconds) s; see what Postern logs")
     }
-  }
-}
-
-extension Substring {
-  fileprivate var trimmingBrackets: String {
-    hasPrefix("[") && hasSuffix("]") ? String(dropFirst().dropLast()) : String(self)
   }
 }

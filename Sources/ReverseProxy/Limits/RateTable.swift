@@ -1,3 +1,4 @@
+import NetworkAddress
 import Synchronization
 
 /// The buckets of one route, shared by all loops of the process, since a caller's connections are spread over them.

@@ -1,3 +1,5 @@
+import NetworkAddress
+
 /// A scheme, host and port: where a server listens. Source: RFC 9110 §4.3.1; RFC 6454 §4.
 public struct Origin: Sendable, Hashable, CustomStringConvertible {
   public enum Scheme: String, Sendable {
@@ -26,15 +28,15 @@ public struct Origin: Sendable, Hashable, CustomStringConvertible {
     guard !authority.utf8.contains(UInt8(ascii: "@")) else { throw .userInformation }
     guard !authority.contains(where: { "/?#\\".contains($0) }) else { throw .path }
 
-    let (host, port) = try Origin.splitPort(authority)
-    if host.hasPrefix("[") {
-      guard host.hasSuffix("]"), IPAddress(String(host.dropFirst().dropLast()))?.bytes.count == 16 else { throw .host }
-      self.host = host.dropFirst().dropLast().lowercased()
-    } else {
-      guard Origin.isHostName(host) else { throw .host }
-      self.host = host.lowercased()
+    do throws(Authority.Failure) {
+      let parts = try Authority(authority)
+      // An IPv4 address in IPv6 clothes: two names for one server.
+      if parts.host.contains(":"), IPAddress(parts.host)?.isIPv4 == true { throw .host }
+      host = parts.host
+      port = parts.port ?? scheme.defaultPort
+    } catch {
+      throw error == .host ? .host : .port
     }
-    self.port = port ?? scheme.defaultPort
   }
 
   public init(scheme: Scheme, host: String, port: UInt16) {
@@ -58,39 +60,6 @@ public struct Origin: Sendable, Hashable, CustomStringConvertible {
 
   /// Host names have at most 253 bytes (RFC 1035 §2.3.4); scheme and port come on top.
   private static let byteCountMax = 300
-
-  private static func splitPort(_ authority: Substring) throws(OriginError) -> (host: Substring, port: UInt16?) {
-    let end = authority.hasPrefix("[") ? authority.firstIndex(of: "]") ?? authority.endIndex : authority.startIndex
-    guard let colon = authority[end...].firstIndex(of: ":") else { return (authority, nil) }
-    let digits = authority[authority.index(after: colon)...]
-    guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(digits), port > 0
-    else { throw .port }
-    return (authority[..<colon], port)
-  }
-
-  /// A DNS name or an IPv4 literal. What looks like a number must be a full one: `http://2130706433` and `0x7f.1` mean an
-  /// address to some resolvers.
-  public static func isHostName(_ name: some StringProtocol) -> Bool {
-    let labels = name.split(separator: ".", omittingEmptySubsequences: false)
-    guard name.utf8.count <= 253, let last = labels.last else { return false }
-    let areLabels = labels.allSatisfy { label in
-      !label.isEmpty && label.utf8.count <= 63 && !label.hasPrefix("-") && !label.hasSuffix("-")
-        && label.utf8.allSatisfy(isHostByte)
-    }
-    guard areLabels else { return false }
-    let looksNumeric = last.utf8.first.map { (0x30...0x39).contains($0) } ?? false
-    return !looksNumeric || IPAddress(String(name)) != nil
-  }
-
-  /// Letters, digits, hyphen, and the underscore that names in compose networks have.
-  private static func isHostByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
-      true
-    default: false
-    }
-  }
 }
 
 public enum OriginError: Error, Sendable, Equatable, CustomStringConvertible {

@@ -1,6 +1,7 @@
 import EventLoop
 import Glibc
 import HTTPWire
+import NetworkAddress
 import ReverseProxy
 import Synchronization
 import Testing

@@ -1,5 +1,6 @@
 import EventLoop
 import HTTPWire
+import NetworkAddress
 import ReverseProxy
 import Testing
 

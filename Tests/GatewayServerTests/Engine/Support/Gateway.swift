@@ -3,6 +3,7 @@ import Cryptography
 import EventLoop
 import HTTPWire
 import JSON
+import NetworkAddress
 import OAuthCore
 import PosternTesting
 import ReverseProxy
