@@ -69,13 +69,7 @@ extension SystemTests {
     _ = try deployment.serviceJWT()
 
     try postgres.startServer()
-    let deadline = Date().addingTimeInterval(30)
-    var recovered = false
-    while !recovered, Date() < deadline {
-      recovered = (try? deployment.serviceToken()) != nil
-      if !recovered { usleep(100_000) }
-    }
-    #expect(recovered)
+    try deployment.waitUntil("tokens are issued again") { (try? deployment.serviceToken()) != nil }
     #expect(try deployment.isActive(opaque))
     #expect(deployment.processes[0].isRunning)
   }

@@ -15,7 +15,10 @@ extension SystemTests {
     try script.write(to: wrapper, atomically: true, encoding: .utf8)
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: wrapper.path)
     let deployment = try Deployment(program: wrapper)
-    let serving = try #require(deployment.processes[0].logText.split(separator: "\n").first { $0.contains("\"serving\"") })
+    func line() -> Substring? { deployment.processes[0].logText.split(separator: "\n").first { $0.contains("\"serving\"") } }
+    // Its doors are open a moment before it says so.
+    try deployment.waitUntil("it says that it serves") { line() != nil }
+    let serving = try #require(line())
     #expect(serving.contains("\"loops\":\"1\""), "\(serving)")
     #expect(serving.contains("\"open_files\":\"2048\""), "\(serving)")
   }

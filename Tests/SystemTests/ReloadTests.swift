@@ -192,13 +192,4 @@ extension Deployment {
   fileprivate func metadata() throws -> [String: Any] {
     try HTTPClient.get(port: port, "/.well-known/oauth-authorization-server").json
   }
-
-  func waitUntil(_ what: String, _ isSo: () throws -> Bool) throws {
-    let deadline = Date().addingTimeInterval(20)
-    while Date() < deadline {
-      if try isSo() { return }
-      usleep(20_000)
-    }
-    throw Failure(description: "it never came that \(what): \(processes[0].logText.suffix(2000))")
-  }
 }

@@ -49,6 +49,16 @@ extension Deployment {
     return token
   }
 
+  /// Waits for what a process brings about.
+  func waitUntil(_ what: String, _ isSo: () throws -> Bool) throws {
+    let deadline = Date().addingTimeInterval(20)
+    while Date() < deadline {
+      if try isSo() { return }
+      usleep(20_000)
+    }
+    throw Failure(description: "it never came that \(what): \(processes[0].logText.suffix(2000))")
+  }
+
   func isActive(_ token: String, port: Int? = nil) throws -> Bool {
     let answer = try HTTPClient.post(
       port: port ?? self.port, "/oauth/introspect", form: [("token", token)], fields: nightlyReport)

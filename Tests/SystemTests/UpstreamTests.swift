@@ -24,23 +24,18 @@ extension SystemTests {
       let line = metrics.split(separator: "\n").first { $0.hasPrefix("postern_upstream_server_healthy{upstream=\"cloudvault\",server=\"\(server)\"") }
       return try #require(line).hasSuffix(" 1")
     }
-    func wait(_ condition: () throws -> Bool) throws {
-      let deadline = Date().addingTimeInterval(20)
-      while try !condition(), Date() < deadline { usleep(20_000) }
-      #expect(try condition())
-    }
-    try wait { try !isHealthy(dead) }
+    try deployment.waitUntil("the dead server is known") { try !isHealthy(dead) }
     #expect(try isHealthy(live))
 
     deployment.stopCloudVault()
-    try wait { try !isHealthy(live) }
+    try deployment.waitUntil("the other is known to be gone") { try !isHealthy(live) }
     let refused = try HTTPClient.get(port: process.port, "/plain/healthz", fields: ["Authorization": "Bearer \(token)"])
     #expect(refused.status == 503 && refused.field("Retry-After") == "1")
     #expect(refused.field("Proxy-Status") == "postern; error=destination_unavailable")
     #expect(refused.field("X-Request-Id") != nil && !refused.text.contains("127.0.0.1"))
 
     try deployment.startCloudVault()
-    try wait { try isHealthy(live) }
+    try deployment.waitUntil("it is known to be back") { try isHealthy(live) }
     for _ in 0..<10 { #expect(try deployment.proxied(token, port: process.port) == 200) }
     #expect(process.logText.contains("a server fails its health checks") && process.logText.contains("a server is well again"))
   }
