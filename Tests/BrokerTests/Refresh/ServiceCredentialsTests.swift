@@ -297,7 +297,7 @@ struct ServiceCredentialsTests {
       await instance.credentials.shutdown()
       isDrained.store(true, ordering: .sequentiallyConsistent)
     }()
-    for _ in 0..<1000 { await Task.yield() }
+    for _ in 0..<100 { await Task.yield() }
     let wasDrained = isDrained.load(ordering: .sequentiallyConsistent)
     #expect(!wasDrained)
     provider.answer()
@@ -316,9 +316,9 @@ struct ServiceCredentialsTests {
     let second = instance()
     let waiting = Task { await second.failure() }
     await eventually { time.sleeperCount == 1 }
-    // A thousand turns are enough for `shutdown` to have said so.
+    // A hundred turns are enough for `shutdown` to have said so.
     let shutdown = Task { await second.credentials.shutdown() }
-    for _ in 0..<1000 { await Task.yield() }
+    for _ in 0..<100 { await Task.yield() }
     time.advance(by: .seconds(1))
     await shutdown.value
     #expect(await waiting.value == .unavailable(retryAfter: .seconds(24)))

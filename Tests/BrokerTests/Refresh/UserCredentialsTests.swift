@@ -305,7 +305,7 @@ struct UserCredentialsTests {
     for _ in 0..<12 {
       await eventually { scene.time.sleeperCount >= 3 }
       scene.time.advance(by: .seconds(1))
-      for _ in 0..<100 { await Task.yield() }
+      for _ in 0..<20 { await Task.yield() }
     }
     guard case .failure(.unavailable(let pause)) = await early else {
       Issue.record("an answer out of nothing")

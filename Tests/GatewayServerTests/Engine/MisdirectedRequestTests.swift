@@ -1,4 +1,5 @@
 import EventLoop
+import NetworkAddress
 import ReverseProxy
 import TestCertificates
 import Testing
