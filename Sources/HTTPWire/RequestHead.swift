@@ -18,7 +18,7 @@ public struct RequestHead: ~Copyable, Sendable {
   public internal(set) var byteCount = 0
   public internal(set) var method = ByteRange.empty
   public internal(set) var methodKind = MethodKind.other
-  /// Absolute path as sent; `*` for OPTIONS. Empty means `/` (absolute-form without a path, RFC 9112 §3.2.1).
+  /// Absolute path as sent; `*` for OPTIONS. Empty means `/` (absolute-form without a path, RFC 9110 §4.2.3).
   public internal(set) var path = ByteRange.empty
   /// Without `?`; nil when there was none.
   public internal(set) var query: ByteRange?

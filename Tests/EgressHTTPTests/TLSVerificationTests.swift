@@ -4,7 +4,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct TLSVerificationTests {
-  @Test("RFC 6749 §3.2, RFC 9325 §3: a self-signed peer is refused, development flags or not")
+  @Test("RFC 6749 §10.9: a self-signed peer is refused, development flags or not")
   func selfSigned() async throws {
     let peer = try TLSPeer(name: "provider.test")
     try await Egress.run { egress in

@@ -15,7 +15,7 @@ extension ClientConnection {
     if let secured = peer.secured, !peer.isTrustedProxy, !secured.serves(bytes.extracting(scanner.head.authority.range)) {
       return refuse(.misdirected, bytes)
     }
-    // Source: RFC 9112 §3.2.1: an empty path of an absolute-form target is `/`.
+    // Source: RFC 9110 §4.2.3: an empty path of an absolute-form target is `/`.
     guard !scanner.head.path.isEmpty else { return route("/".utf8.span, bytes, canonical: nil) }
     let start = Int(scanner.head.path.start)
     let end = Int(scanner.head.query?.end ?? scanner.head.path.end)

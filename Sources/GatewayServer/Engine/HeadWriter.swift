@@ -19,7 +19,7 @@ extension ByteQueue {
     append(bytes.extracting(pathStart..<Int(head.path.end)))
     if prefix.isEmpty, pathStart == Int(head.path.end) { append(UInt8(ascii: "/")) }
     if let query = head.query { append(bytes.extracting(Int(query.start) - 1..<Int(query.end))) }
-    // Source: RFC 9110 §2.5: an intermediary sends its own version.
+    // Source: RFC 9112 §2.3: an intermediary sends its own version.
     append(" HTTP/1.1\r\n")
     if let value = head.fields.traceParent, TraceField(bytes, value).endsState {
       let names = names + [Array("tracestate".utf8)]

@@ -171,7 +171,7 @@ private let badResponses: [String] = [
     #expect(answer.contains("Proxy-Status: postern; error=http_response_timeout\r\n"))
   }
 
-  @Test("RFC 9209 §2.3.6: an upstream that does not take the connection in time is answered 504")
+  @Test("RFC 9209 §2.3.9: an upstream that does not take the connection in time is answered 504")
   func connectTimeout() throws {
     // A queue of one that nobody takes from: once it is full, the kernel leaves connection attempts unanswered.
     let listener = try Socket.listen(on: SocketAddress(literal: "127.0.0.1", port: 0)!, backlog: 0)
