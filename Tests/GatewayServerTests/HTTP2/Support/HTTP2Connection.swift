@@ -89,6 +89,15 @@ final class HTTP2Connection {
     if !body.isEmpty { write(.data(stream, body, endsStream: true)) }
   }
 
+  /// Whether what goes through a tunnel comes back, bit by bit; ends this side of it then.
+  func isEchoed(on stream: UInt32) -> Bool {
+    for number in 0..<20 {
+      write(.data(stream, "frame \(number);"))
+      guard readUntil({ $0.responses[stream]?.body.hasSuffix("frame \(number);") == true }) else { return false }
+    }
+    return write(.data(stream, "", endsStream: true))
+  }
+
   /// Reads until the connection ends.
   func readAll() { _ = readUntil { _ in false } }
 
