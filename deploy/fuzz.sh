@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Fuzzes what reads bytes of strangers, with libFuzzer and AddressSanitizer:  ./deploy/fuzz.sh [seconds]
 #
-# Scanners and chunk reader are compared with plain readers, paths, forms and handles with what must hold of them. What it
-# finds is left in .build-fuzz/ as crash-…; run .build-fuzz/fuzz FILE to see it again. The corpus stays for the next run.
+# Scanners and chunk reader are compared with plain readers; paths, forms, handles, heads of HTTP/2, JSON, keys, tokens and
+# certificates with what must hold of them. What it finds is left in .build-fuzz/ as crash-…; run .build-fuzz/fuzz FILE to see it again. The corpus stays for the next run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-120}
@@ -42,6 +42,11 @@ seeds = {
     4: [b"/a;v=1/%2e%2e%2fb/%252e?q", b"/a/b%2Fc"],
     5: [b"a=b&c=%C3%A9+d&e"],
     6: [b"\x10pat_AAAA"],
+    7: [b"\x00:method:GET\n:scheme:https\n:authority:a\n:path:/\naccept:*/*\ncookie:a=b\n", b"\x01:method:POST\n:scheme:http\n:path:/a?b\nhost:a\ncontent-length:5\n",
+        b"\x01:method:CONNECT\n:protocol:websocket\n:scheme:http\n:authority:a\n:path:/\nsec-websocket-version:13\n"],
+    8: [b"\x00:status:200\ncontent-length:2\n", b"\x01:status:200\nsec-websocket-accept:x\n", b"\x02:status:103\nlink:x\n"],
+    9: [b'{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}',
+        b'[1,-2.5e3,true,null,"\\u00e9\\n",{"a":{}}]', b"eyJhbGciOiJFUzI1NiJ9.e30.AA", b"\x30\x03\x02\x01\x00"],
 }
 for kind, texts in seeds.items():
     for number, text in enumerate(texts):

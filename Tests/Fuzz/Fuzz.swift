@@ -12,14 +12,17 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   guard count >= 2 else { return 0 }
   let step = data[1] == 0 ? nil : Int(data[1])
   let bytes = Array(UnsafeBufferPointer(start: data + 2, count: count - 2))
-  switch data[0] % 7 {
+  switch data[0] % 10 {
   case 0: require(Agreement.ofRequests(bytes, step: step))
   case 1: require(Agreement.ofResponses(bytes, to: .get, step: step))
   case 2: require(Agreement.ofResponses(bytes, to: .head, step: step))
   case 3: require(Agreement.ofChunks(bytes, step: step))
   case 4: require(pathDisagreement(bytes))
   case 5: require(formDisagreement(bytes))
-  default: require(handleDisagreement(bytes))
+  case 6: require(handleDisagreement(bytes))
+  case 7: require(HTTP2Heads.requestDisagreement(bytes))
+  case 8: require(HTTP2Heads.responseDisagreement(bytes))
+  default: require(Documents.disagreement(bytes))
   }
   return 0
 }

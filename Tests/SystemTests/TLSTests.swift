@@ -71,23 +71,36 @@ extension SystemTests {
     let files = FileManager.default.temporaryDirectory.appendingPathComponent("postern-reload-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: files) }
     try FileManager.default.createDirectory(at: files, withIntermediateDirectories: true)
-    func install(_ certificate: String, _ key: String) throws {
-      try Data(contentsOf: URL(fileURLWithPath: certificate)).write(to: files.appendingPathComponent("tls.crt"), options: .atomic)
-      try Data(contentsOf: URL(fileURLWithPath: key)).write(to: files.appendingPathComponent("tls.key"), options: .atomic)
+    func install(_ certificate: String, _ key: String, as name: String = "tls") throws {
+      try Data(contentsOf: URL(fileURLWithPath: certificate)).write(to: files.appendingPathComponent("\(name).crt"), options: .atomic)
+      try Data(contentsOf: URL(fileURLWithPath: key)).write(to: files.appendingPathComponent("\(name).key"), options: .atomic)
     }
+    try install(certificates.elsewhere.certificate, certificates.elsewhere.key, as: "other")
     try install(certificates.server.certificate, certificates.server.key)
     let deployment = try Deployment.starting {
       $0.replacing("listen:\n", with: """
         listen:
           - address: 127.0.0.1:\(port)
-            tls: { certificate: \(files.path)/tls.crt, key: \(files.path)/tls.key }
+            tls:
+              certificate: \(files.path)/tls.crt
+              key: \(files.path)/tls.key
+              certificates: [{ certificate: \(files.path)/other.crt, key: \(files.path)/other.key }]
 
         """)
+    }
+    func isServed(_ host: String) throws -> Bool {
+      try curl(
+        "https://\(host):\(port)", ["--cacert", certificates.authority.certificate, "--resolve", "\(host):\(port):127.0.0.1"]
+      ).status == 0
     }
     func isTrusted(by authority: TestCertificates.Pair) throws -> Bool {
       try curl("https://localhost:\(port)", ["--cacert", authority.certificate]).status == 0
     }
     #expect(try isTrusted(by: certificates.authority))
+    #expect(try isServed("elsewhere.example") && !isServed("a.elsewhere.example"))
+    try install(certificates.wildcard.certificate, certificates.wildcard.key, as: "other")
+    deployment.processes[0].hangUp()
+    try deployment.waitUntil("the further certificate is served") { try isServed("a.elsewhere.example") }
 
     try install(certificates.stranger.certificate, certificates.server.key)
     deployment.processes[0].hangUp()

@@ -100,8 +100,10 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     #expect((asked.withLock { $0 } > 0) == isKnown)
   }
 
-  @Test("an upstream of HTTP/2 is asked in HTTP/2, in clear text and over TLS, and an interim answer is none", arguments: [true, false])
-  func http2(isSecure: Bool) throws {
+  @Test("an upstream of HTTP/2 is asked in HTTP/2, in clear text and over TLS, and an interim answer is none", arguments: [
+    (Upstream.ApplicationProtocol.http2, false), (.http2, true), (.negotiated, true),
+  ])
+  func http2(protocol: Upstream.ApplicationProtocol, isSecure: Bool) throws {
     let isIll = Atomic(true)
     let asked = Mutex<[String]>([])
     let answer: @Sendable (HTTP2Connection) -> Void = { connection in
@@ -125,7 +127,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     let origin = try Origin(isSecure ? "https://localhost:\(upstream.address.port)" : "http://\(upstream.address)")
     var value = Upstream(name: "up", servers: [origin])
     value.health = Self.often("/healthz?deep=1")
-    value.applicationProtocol = .http2
+    value.applicationProtocol = `protocol`
     let verdicts = try Verdicts(GatewaySnapshot(
       routes: try RouteTable([]), upstreams: [value], addresses: [origin: [upstream.address]],
       tls: ["up": try TLSClientContext(authorities: TestCertificates.shared.authority.certificate)]))
