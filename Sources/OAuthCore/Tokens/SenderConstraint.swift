@@ -16,7 +16,8 @@ public enum SenderConstraint: Sendable, Hashable {
   static let claim = "cnf"
   private static let certificateMember = "x5t#S256"
 
-  init(_ claims: JSONObject) {
+  /// What the claims of a token, or an answer about it, say.
+  public init(_ claims: JSONObject) {
     guard let confirmation = claims[Self.claim] else {
       self = .bearer
       return
@@ -36,7 +37,7 @@ public enum SenderConstraint: Sendable, Hashable {
   public init(certificate: [UInt8]) { self = .certificate(SHA256.digest(certificate)) }
 
   /// The claims with this constraint and no other: what a grant says about it does not count.
-  func replaced(in claims: JSONObject) -> JSONObject {
+  public func replaced(in claims: JSONObject) -> JSONObject {
     var replaced = JSONObject()
     for (name, value) in claims.members where name != Self.claim { replaced[name] = value }
     if case .certificate(let digest) = self {

@@ -18,14 +18,17 @@ struct ForeignClaims {
   /// without colon, its accounts begin with `user:`. So a stranger's "alice" has neither Alice's connections nor her share
   /// of a limit.
   func authorization(in namespace: String, scopeClaim: String?) throws(ForeignRefusal) -> Authorization {
-    guard members["cnf"] == nil else { throw .senderConstrained }
+    let constraint = SenderConstraint(members)
+    // A certificate is checked with every request, as for tokens of Postern's own; of what else, nobody could be asked.
+    guard constraint != .unknown else { throw .senderConstrained }
     let subject = try name("sub")
     let client = try name(members["client_id"] == nil ? "azp" : "client_id")
     guard let owner = subject ?? client else { throw .malformed("sub") }
     return Authorization(
       subject: Subject("\(namespace)#\(owner)"), client: ClientID("\(namespace)#\(client ?? owner)"),
       scope: try scope(scopeClaim), audience: try audience(),
-      authenticatedAt: try date("auth_time").map { Timestamp(seconds: Int64($0)) })
+      authenticatedAt: try date("auth_time").map { Timestamp(seconds: Int64($0)) },
+      claims: constraint.replaced(in: [:]))
   }
 
   /// `exp`, later by what the clocks may differ. Source: RFC 7519 §4.1.4.

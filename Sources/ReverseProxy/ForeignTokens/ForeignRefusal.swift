@@ -35,7 +35,7 @@ public enum ForeignRefusal: Error, Sendable, Hashable, CustomStringConvertible {
     case .malformed(let name): "\"\(name)\" is missing or malformed"
     case .expired: "the token has expired"
     case .notYetValid: "the token is not yet valid"
-    case .senderConstrained: "the token is bound to a key of its sender (cnf), which is not checked here"
+    case .senderConstrained: "the token is bound to its sender (cnf), and not by a certificate alone"
     case .inactive: "the endpoint says that the token is not active"
     case .unknownKey: "the issuer publishes no key of this algorithm and id"
     }

@@ -1,9 +1,11 @@
 import Broker
 import Cryptography
+import EventLoop
 import JSON
 import OAuthCore
 import ReverseProxy
 import Synchronization
+import TestCertificates
 import Testing
 
 @testable import GatewayServer
@@ -87,6 +89,30 @@ struct ForeignTokenTests {
     strangers.publish([key])
     let client = try strangers.gateway([.accepting([.idp()], at: "/crm")], upstream: upstream).connect()
     for _ in 0..<2 { #expect(status(client, "/crm", Strangers.token(key, changes)) == expected) }
+  }
+
+  @Test("RFC 8705 §3: an issuer's token that is bound to a certificate gets in with that certificate only")
+  func bound() throws {
+    defer { upstream.stop() }
+    let key = SigningKey.generate(.es256)
+    strangers.publish([key])
+    let gateway = try strangers.gateway([.accepting([.idp()], at: "/crm")], upstream: upstream)
+    let certificates = TestCertificates.shared
+    let address = try gateway.listenSecurely(TLSServerSettings(
+      certificate: certificates.server.certificate, key: certificates.server.key,
+      clientAuthorities: certificates.authority.certificate, clientAuthentication: .optional))
+    let thumbprint = Base64URL.encode(TestCertificates.fingerprint(of: certificates.client.certificate))
+    let token = Strangers.token(key, ["cnf": ["x5t#S256": .string(thumbprint)]])
+    let plain = try gateway.connect()
+    let owner = try SecureConnection(to: address, identity: certificates.client)
+    let other = try SecureConnection(to: address, identity: certificates.server)
+    for _ in 0..<2 {
+      owner.send(request("/crm", token))
+      #expect(owner.readMessage()?.head.hasPrefix("HTTP/1.1 200 ") == true)
+      other.send(request("/crm", token))
+      #expect(other.readMessage()?.head.hasPrefix("HTTP/1.1 401 ") == true)
+      #expect(status(plain, "/crm", token) == "401")
+    }
   }
 
   @Test("However many requests wait, an issuer's keys are fetched once")

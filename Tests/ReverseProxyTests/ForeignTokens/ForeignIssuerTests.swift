@@ -107,9 +107,15 @@ struct ForeignIssuerTests {
   }
 
   @Test("RFC 9449 §7; RFC 8705 §3: a token bound to its sender's key is no bearer token")
-  func senderConstrained() {
+  func senderConstrained() throws {
     #expect(stranger.refusal(stranger.token(["cnf": ["jkt": "x"]])) == .senderConstrained)
     #expect(stranger.refusal(stranger.token(["cnf": [:]])) == .senderConstrained)
+    let thumbprint = Base64URL.encode(SHA256.digest("certificate").bytes)
+    let both: JSONObject = ["cnf": ["x5t#S256": .string(thumbprint), "jkt": "x"]]
+    #expect(stranger.refusal(stranger.token(both)) == .senderConstrained)
+    let bound = try stranger.judge(stranger.token(["cnf": ["x5t#S256": .string(thumbprint)]]))
+    #expect(bound.facts.constraint == SenderConstraint(certificate: Array("certificate".utf8)))
+    #expect(try stranger.judge(stranger.token()).facts.constraint == .bearer)
   }
 
   @Test("A stranger's alice is not Alice, nor another stranger's; claims of his are not taken over")
