@@ -52,7 +52,8 @@ let package = Package(
       name: "Migrations", path: "sql",
       resources: [
         .embedInCode("0001_initial.sql"), .embedInCode("0002_connections.sql"), .embedInCode("0003_refresh.sql"),
-        .embedInCode("0004_key_checks.sql"),
+        .embedInCode("0004_key_checks.sql"), .embedInCode("0005_connect_tickets.sql"),
+        .embedInCode("0006_webhooks.sql"),
       ]),
     .target(
       name: "PostgresStore",

@@ -13,6 +13,9 @@ public let schemaMigrations: [SchemaMigration] = [
   SchemaMigration(number: 2, name: "0002_connections.sql", sql: text(PackageResources._002_connections_sql)),
   SchemaMigration(number: 3, name: "0003_refresh.sql", sql: text(PackageResources._003_refresh_sql)),
   SchemaMigration(number: 4, name: "0004_key_checks.sql", sql: text(PackageResources._004_key_checks_sql)),
+  SchemaMigration(
+    number: 5, name: "0005_connect_tickets.sql", sql: text(PackageResources._005_connect_tickets_sql)),
+  SchemaMigration(number: 6, name: "0006_webhooks.sql", sql: text(PackageResources._006_webhooks_sql)),
 ]
 
 private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

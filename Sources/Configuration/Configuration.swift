@@ -27,6 +27,9 @@ public struct Configuration: Sendable {
   public var clients: [Client]
   public var accounts: [Account]
   public var providers: [Provider]
+  /// Where browsers that followed a connect ticket may be sent afterwards.
+  public var connectReturnURIs: [String]
+  public var webhooks: [WebhookEndpoint]
   public var upstreams: [Upstream]
   public var routes: RouteTable
 

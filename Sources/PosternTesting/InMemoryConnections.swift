@@ -14,6 +14,7 @@ public final class InMemoryConnectionStore: UserConnectionStore {
     public var leaseEndsAt: Timestamp?
     public var hasOpenAttempt = false
     public var connectedAt = Timestamp(microseconds: 0)
+    public var scopes: [String] = []
 
     public init(
       state: ConnectionState? = nil, generation: Int64 = 0, credential: StoredCredential? = nil, epoch: Int64 = 0
@@ -49,6 +50,12 @@ public final class InMemoryConnectionStore: UserConnectionStore {
   public subscript(_ key: ConnectionKey) -> Row? {
     get { state.withLock { $0.rows[key] } }
     set { state.withLock { $0.rows[key] = newValue } }
+  }
+
+  /// The users' connections, in the order of provider and subject.
+  public var users: [(key: ConnectionKey, row: Row)] {
+    let rows = state.withLock { $0.rows.filter { $0.key.owner != .service } }
+    return rows.map { (key: $0.key, row: $0.value) }.sorted { "\($0.key)" < "\($1.key)" }
   }
 
   // MARK: ConnectionStore
@@ -127,7 +134,7 @@ public final class InMemoryConnectionStore: UserConnectionStore {
     try answer { state in
       state.rows.compactMap { key, row in
         guard key.owner == .subject(subject), let connectionState = row.state, connectionState != .revoked else { return nil }
-        return ConnectionSummary(provider: key.provider, state: connectionState, connectedAt: row.connectedAt)
+        return ConnectionSummary(provider: key.provider, state: connectionState, connectedAt: row.connectedAt, scopes: row.scopes)
       }.sorted { $0.provider.rawValue < $1.provider.rawValue }
     }
   }
@@ -148,6 +155,7 @@ public final class InMemoryConnectionStore: UserConnectionStore {
       row.kept = []
       row.epoch += 1
       row.connectedAt = now
+      row.scopes = credential.scopes ?? []
       state.rows[key] = row
       return .stored
     }
@@ -207,14 +215,14 @@ public final class InMemoryConnectFlowStore: ConnectFlowStore {
   }
 
   public func take(
-    _ stateDigest: Digest256, provider: ProviderID, subject: Subject, session: Locator, at now: Timestamp
-  ) async throws(StoreFailure) -> [UInt8]? {
+    _ stateDigest: Digest256, provider: ProviderID, subject: Subject?, session: Locator, at now: Timestamp
+  ) async throws(StoreFailure) -> TakenFlow? {
     flows.withLock { flows in
-      guard let flow = flows[stateDigest], flow.provider == provider, flow.subject == subject, flow.session == session,
-        now < flow.expiresAt
+      guard let flow = flows[stateDigest], flow.provider == provider, flow.isTicketed || flow.subject == subject,
+        flow.session == session, now < flow.expiresAt
       else { return nil }
       flows[stateDigest] = nil
-      return flow.sealedSecrets
+      return TakenFlow(subject: flow.subject, sealedSecrets: flow.sealedSecrets)
     }
   }
 }

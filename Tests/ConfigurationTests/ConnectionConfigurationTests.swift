@@ -83,6 +83,15 @@ struct ConnectionConfigurationTests {
     }
   }
 
+  @Test("RFC 9700 §4.11: where tickets may lead back to is listed, and is https or loopback")
+  func returnURIs() throws {
+    let listed = Self.valid + "\nconnect: { return_to: [https://app.example/done, \"http://127.0.0.1:3000/\"] }\n"
+    #expect(try Fixture.load(listed).connectReturnURIs == ["https://app.example/done", "http://127.0.0.1:3000/"])
+    for bad in ["http://app.example/", "//app.example/", "javascript:alert(1)", "https://app.example/#x"] {
+      #expect(Fixture.faults(of: Self.valid + "\nconnect: { return_to: [\"\(bad)\"] }\n").contains("connect.return_to[0]"))
+    }
+  }
+
   @Test("a route to a host outside allowed_hosts does not load")
   func destination() {
     #expect(faults("allowed_hosts: [127.0.0.1]", "allowed_hosts: [api.vault.example]").contains("does not let its tokens go to 127.0.0.1"))

@@ -22,7 +22,11 @@ struct SchemaTests {
       }
       return try await tasks.reduce(into: []) { $0 += $1 }
     }
-    #expect(applied == ["0001_initial.sql", "0002_connections.sql", "0003_refresh.sql", "0004_key_checks.sql"])
+    #expect(
+      applied == [
+        "0001_initial.sql", "0002_connections.sql", "0003_refresh.sql", "0004_key_checks.sql", "0005_connect_tickets.sql",
+        "0006_webhooks.sql",
+      ])
   }
 
   @Test("every table of things that expire has a default partition and no foreign key")

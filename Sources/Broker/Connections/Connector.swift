@@ -16,7 +16,7 @@ public struct Connector: Sendable {
   private static let purpose: KeyPurpose = "connect flow"
 
   let providers: [ProviderID: Provider]
-  private let issuer: String
+  let issuer: String
   private let flows: any ConnectFlowStore
   let connections: any UserConnectionStore
   let channel: ProviderChannel
@@ -57,29 +57,49 @@ public struct Connector: Sendable {
   /// The providers that users can connect to, in order.
   public var connectable: [ProviderID] { providers.keys.sorted { $0.rawValue < $1.rawValue } }
 
+  /// What users of a provider are asked for, unless a ticket asks for less.
+  public func scopes(of id: ProviderID) -> [String] { providers[id]?.scopes ?? [] }
+
   public func connections(of subject: Subject) async throws(StoreFailure) -> [ConnectionSummary] {
     try await connections.connections(of: subject)
   }
 
   // MARK: Out
 
+  /// What a ticket wants beside the connection itself.
+  public struct Errand: Sendable {
+    /// Empty: all that the provider is configured with.
+    public var scopes: [String]
+    public var returnTo: String?
+
+    public init(scopes: [String], returnTo: String?) {
+      self.scopes = scopes
+      self.returnTo = returnTo
+    }
+  }
+
   /// Begins a flow. Any number may be under way in one browser.
   ///
-  /// - Parameter session: of the signed-in browser.
+  /// - Parameters:
+  ///   - session: of the browser; `subject` is signed in there, unless a ticket vouches for it.
+  ///   - errand: of a ticket.
   /// - Returns: the provider's address for the browser.
   /// - Throws: `unknownProvider` when users cannot connect to such a provider.
-  public func begin(_ id: ProviderID, for subject: Subject, session: Locator) async throws(Failure) -> String {
-    guard let provider = providers[id] else { throw .unknownProvider }
+  public func begin(
+    _ id: ProviderID, for subject: Subject, session: Locator, ticketed errand: Errand? = nil
+  ) async throws(Failure) -> String {
+    guard var provider = providers[id] else { throw .unknownProvider }
+    if let errand, !errand.scopes.isEmpty { provider.scopes = errand.scopes }
     guard let endpoints = await channel.directory.endpoints(of: provider), let authorization = endpoints.authorization
     else { throw .providerFailed }
-    let secrets = ConnectSecrets.random(random, withNonce: provider.speaksOpenID)
+    let secrets = ConnectSecrets.random(random, for: provider, returnTo: errand?.returnTo)
     let state = Base64URL.encode(random.bytes(32))
     let digest = SHA256.digest(state)
     let now = clock.now
     let flow = ConnectFlow(
       stateDigest: digest, provider: id, subject: subject, session: session,
       sealedSecrets: ring.seal(secrets.bytes, purpose: Self.purpose, associatedData: digest.bytes),
-      expiresAt: now + Self.flowLifetime)
+      expiresAt: now + Self.flowLifetime, isTicketed: errand != nil)
     do { try await flows.begin(flow, at: now) } catch { throw .store(error) }
     var parameters = AuthorizationParameters(redirectURI: redirectURI(of: id), state: state, secrets: secrets)
       .pairs(for: provider)
@@ -109,13 +129,11 @@ public struct Connector: Sendable {
 
   /// What the provider sent the browser back with: the query of the redirect URI. Source: RFC 6749 §4.1.2.
   public struct Answer: Sendable {
-    public var state: String?
     public var code: String?
     public var error: String?
     public var issuer: String?
 
-    public init(state: String?, code: String?, error: String?, issuer: String?) {
-      self.state = state
+    public init(code: String?, error: String?, issuer: String?) {
       self.code = code
       self.error = error
       self.issuer = issuer
@@ -137,34 +155,44 @@ public struct Connector: Sendable {
     case store(StoreFailure)
   }
 
-  /// Takes the answer, gets the tokens and keeps them. The flow is over whatever the answer says.
-  public func finish(
-    _ id: ProviderID, _ answer: Answer, for subject: Subject, session: Locator
-  ) async throws(Failure) {
+  /// A flow whose browser has come back; it is over whatever comes of it.
+  public struct Return: Sendable {
+    let subject: Subject
+    let secrets: ConnectSecrets
+    /// Where the browser goes afterwards, out of the configured list; nil: to the account page.
+    public var returnTo: String? { secrets.returnTo }
+  }
+
+  /// Takes the flow that a `state` belongs to.
+  ///
+  /// - Parameter subject: who is signed in; nil: nobody.
+  /// - Throws: `noFlow` for one that was never begun, is another browser's, has expired or is back already.
+  public func comeBack(
+    _ id: ProviderID, state: String?, signedIn subject: Subject?, session: Locator
+  ) async throws(Failure) -> Return {
+    guard providers[id] != nil else { throw .unknownProvider }
+    guard let state, state.utf8.count <= Self.parameterByteCountMax else { throw .noFlow }
+    let digest = SHA256.digest(state)
+    let flow: TakenFlow?
+    do {
+      flow = try await flows.take(digest, provider: id, subject: subject, session: session, at: clock.now)
+    } catch { throw .store(error) }
+    guard let flow, let bytes = ring.open(flow.sealedSecrets, purpose: Self.purpose, associatedData: digest.bytes),
+      let secrets = ConnectSecrets(parsing: bytes)
+    else { throw .noFlow }
+    return Return(subject: flow.subject, secrets: secrets)
+  }
+
+  /// Takes the answer, gets the tokens and keeps them.
+  public func finish(_ id: ProviderID, _ answer: Answer, of flow: Return) async throws(Failure) {
     guard let provider = providers[id] else { throw .unknownProvider }
-    let secrets = try await secrets(id, answer.state, subject, session)
     guard let endpoints = await channel.directory.endpoints(of: provider) else { throw .providerFailed }
     try Self.requireIssuer(provider.issuer, answer.issuer, isPromised: endpoints.namesIssuer)
     if let error = answer.error { throw Self.isTemporary(error) ? .providerFailed : .denied }
     guard let code = answer.code, code.utf8.count <= Self.parameterByteCountMax else { throw .providerFailed }
-    let key = ConnectionKey(provider: id, owner: .subject(subject))
-    let record = try await redeem(Secret(code), secrets, at: provider, endpoints, for: key)
-    try await keep(record, of: key)
-  }
-
-  private func secrets(
-    _ id: ProviderID, _ state: String?, _ subject: Subject, _ session: Locator
-  ) async throws(Failure) -> ConnectSecrets {
-    guard let state, state.utf8.count <= Self.parameterByteCountMax else { throw .noFlow }
-    let digest = SHA256.digest(state)
-    let sealed: [UInt8]?
-    do {
-      sealed = try await flows.take(digest, provider: id, subject: subject, session: session, at: clock.now)
-    } catch { throw .store(error) }
-    guard let sealed, let bytes = ring.open(sealed, purpose: Self.purpose, associatedData: digest.bytes),
-      let secrets = ConnectSecrets(parsing: bytes)
-    else { throw .noFlow }
-    return secrets
+    let key = ConnectionKey(provider: id, owner: .subject(flow.subject))
+    let (record, scopes) = try await redeem(Secret(code), flow.secrets, at: provider, endpoints, for: key)
+    try await keep(record, scopes, of: key)
   }
 
   /// An issuer that is named must be the one that was asked, promised or not; where it is promised, it must be named.
@@ -181,7 +209,7 @@ public struct Connector: Sendable {
   private func redeem(
     _ code: Secret, _ secrets: ConnectSecrets, at provider: Provider, _ endpoints: ProviderEndpoints,
     for key: ConnectionKey
-  ) async throws(Failure) -> CredentialRecord {
+  ) async throws(Failure) -> (CredentialRecord, scopes: [String]) {
     let request = TokenRequest(
       provider: provider,
       grant: .authorizationCode(code, redirectURI: redirectURI(of: provider.id), verifier: secrets.verifier),
@@ -198,7 +226,7 @@ public struct Connector: Sendable {
         throw .otherIdentity
       }
     }
-    return CredentialRecord(token, to: request, sentAt: sentAt, replacing: nil)
+    return (CredentialRecord(token, to: request, sentAt: sentAt, replacing: nil), token.scopes ?? secrets.scopes)
   }
 
   private func check(
@@ -216,12 +244,13 @@ public struct Connector: Sendable {
     }
   }
 
-  private func keep(_ record: CredentialRecord, of key: ConnectionKey) async throws(Failure) {
+  private func keep(_ record: CredentialRecord, _ scopes: [String], of key: ConnectionKey) async throws(Failure) {
     let sealer = CredentialSealer(ring: ring)
     do {
       for _ in 0..<Self.establishCountMax {
         let generation = try await connections.prepare(key) + 1
-        let sealed = sealer.seal(record, of: key, generation: generation, jitter: random.jitter())
+        var sealed = sealer.seal(record, of: key, generation: generation, jitter: random.jitter())
+        sealed.scopes = scopes
         guard try await connections.establish(sealed, of: key, at: clock.now) == .stored else { continue }
         observer.observe(.connected(generation: generation), of: key)
         return tell(key)

@@ -31,10 +31,12 @@ public struct ConnectionDetails: Sendable, Equatable {
   public var expiresAt: Timestamp?
   /// When it is refreshed though nobody asks; nil: it is not.
   public var renewAt: Timestamp?
+  /// Granted, in the provider's words; empty: not known.
+  public var scopes: [String]
 
   public init(
     id: Locator, key: ConnectionKey, state: ConnectionState, generation: Int64, connectedAt: Timestamp, usedAt: Timestamp?,
-    expiresAt: Timestamp?, renewAt: Timestamp?
+    expiresAt: Timestamp?, renewAt: Timestamp?, scopes: [String] = []
   ) {
     self.id = id
     self.key = key
@@ -44,6 +46,7 @@ public struct ConnectionDetails: Sendable, Equatable {
     self.usedAt = usedAt
     self.expiresAt = expiresAt
     self.renewAt = renewAt
+    self.scopes = scopes
   }
 }
 

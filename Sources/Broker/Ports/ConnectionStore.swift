@@ -86,6 +86,8 @@ public struct StoredCredential: Sendable, Equatable {
   public var expiresAt: Timestamp
   /// When it is to be renewed though nobody asks; nil: never.
   public var renewAt: Timestamp?
+  /// Granted with it, in the provider's words, for people to read; nil: not known, or as before.
+  public var scopes: [String]?
 
   public init(generation: Int64, sealed: [UInt8], expiresAt: Timestamp, renewAt: Timestamp? = nil) {
     self.generation = generation

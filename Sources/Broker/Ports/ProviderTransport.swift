@@ -9,13 +9,16 @@ public protocol ProviderTransport: Sendable {
   func send(_ request: ProviderRequest) async throws(TransportFailure) -> ProviderResponse
 }
 
-/// One `POST` of `application/x-www-form-urlencoded`, or one `GET`.
+/// One `POST`, of `application/x-www-form-urlencoded` unless it says otherwise, or one `GET`.
 public struct ProviderRequest: Sendable {
   public var url: EndpointURL
   /// Value of the `Authorization` field.
   public var authorization: Secret?
   /// The encoded form to post; may hold a client secret or a refresh token. Without one, the request is a `GET`.
   public var form: Secret?
+  public var contentType: String
+  /// Further fields, each `name: value`.
+  public var fields: [String]
   public var allowHTTP: Bool
   public var allowPrivateAddresses: Bool
   /// For the whole exchange, name resolution included.
@@ -24,12 +27,15 @@ public struct ProviderRequest: Sendable {
   public var bodyByteCountMax: Int
 
   public init(
-    url: EndpointURL, authorization: Secret?, form: Secret?, allowHTTP: Bool = false,
+    url: EndpointURL, authorization: Secret?, form: Secret?,
+    contentType: String = "application/x-www-form-urlencoded", fields: [String] = [], allowHTTP: Bool = false,
     allowPrivateAddresses: Bool = false, deadline: Duration, bodyByteCountMax: Int = 1 << 20
   ) {
     self.url = url
     self.authorization = authorization
     self.form = form
+    self.contentType = contentType
+    self.fields = fields
     self.allowHTTP = allowHTTP
     self.allowPrivateAddresses = allowPrivateAddresses
     self.deadline = deadline

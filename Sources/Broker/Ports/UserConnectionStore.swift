@@ -23,10 +23,18 @@ public struct ConnectionSummary: Sendable, Equatable {
   public var provider: ProviderID
   public var state: ConnectionState
   public var connectedAt: Timestamp
+  /// Granted, in the provider's words; empty: not known.
+  public var scopes: [String]
+  /// By a route or a command, to within minutes; nil: never.
+  public var usedAt: Timestamp?
 
-  public init(provider: ProviderID, state: ConnectionState, connectedAt: Timestamp) {
+  public init(
+    provider: ProviderID, state: ConnectionState, connectedAt: Timestamp, scopes: [String] = [], usedAt: Timestamp? = nil
+  ) {
     self.provider = provider
     self.state = state
     self.connectedAt = connectedAt
+    self.scopes = scopes
+    self.usedAt = usedAt
   }
 }

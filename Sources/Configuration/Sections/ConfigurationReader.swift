@@ -25,6 +25,8 @@ struct ConfigurationReader {
       }
       let accounts = file.optional("accounts", default: []) { $0.accounts }
       let providers = file.optional("providers", default: Declarations()) { $0.providers } ?? Declarations()
+      let connectReturnURIs = file.optional("connect", default: []) { $0.connectReturnURIs }
+      let webhooks = file.optional("webhooks", default: []) { $0.webhooks }
       let upstreams = file.optional("upstreams", default: Declarations()) { $0.upstreams } ?? Declarations()
       let knownScopes = scopes.flatMap { scopes in clients.map { KnownScopes(declared: scopes, clients: $0) } }
       let routes = file.optional("routes", default: []) { value in
@@ -33,13 +35,14 @@ struct ConfigurationReader {
       file.requireCertificates(listeners, for: clients, routes)
 
       guard let issuer, let listeners, let database, let keys, let trustedProxies, let limits, let shutdown, let tokens,
-        let scopes, let grants, let clients, let accounts, let routes,
+        let scopes, let grants, let clients, let accounts, let connectReturnURIs, let webhooks, let routes,
         let table = try? RouteTable(routes.map { $0.discoverable(at: issuer) })
       else { return nil }
       return Configuration(
         issuer: issuer, listeners: listeners, admin: admin, database: database, keys: keys,
         trustedProxies: trustedProxies, limits: limits, shutdown: shutdown, tokens: tokens, scopes: scopes, grants: grants,
-        clients: clients, accounts: accounts, providers: providers.values, upstreams: upstreams.values, routes: table)
+        clients: clients, accounts: accounts, providers: providers.values, connectReturnURIs: connectReturnURIs,
+        webhooks: webhooks, upstreams: upstreams.values, routes: table)
     }
   }
 }

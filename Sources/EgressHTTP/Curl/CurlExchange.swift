@@ -77,7 +77,8 @@ final class CurlExchange {
     text(CURLOPT_URL, "\(url.scheme.rawValue)://\(host):\(url.port)\(url.target)")
     var fields = ["Accept: application/json"]
     // `Expect:` removes the field: no provider needs to be asked before a short form.
-    if request.form != nil { fields += ["Content-Type: application/x-www-form-urlencoded", "Expect:"] }
+    if request.form != nil { fields += ["Content-Type: \(request.contentType)", "Expect:"] }
+    fields += request.fields
     if let authorization = request.authorization { fields.append("Authorization: \(authorization.exposedText)") }
     list(CURLOPT_HTTPHEADER, fields)
     text(CURLOPT_USERAGENT, "postern")

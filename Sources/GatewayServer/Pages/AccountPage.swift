@@ -16,6 +16,10 @@ struct AccountPage: Page {
     var since: CalendarDay?
     /// The words of the link that connects it; nil: there is no need, or no way.
     var connect: String?
+    /// Granted, in the provider's words.
+    var scopes: [String] = []
+    /// When something used it last.
+    var used: CalendarDay?
 
     init(provider: String, connect: String) {
       self.provider = provider
@@ -25,6 +29,8 @@ struct AccountPage: Page {
     init(_ summary: ConnectionSummary, canConnect: Bool) {
       provider = summary.provider.rawValue
       since = CalendarDay(summary.connectedAt)
+      scopes = summary.scopes
+      used = summary.usedAt.map { CalendarDay($0) }
       if summary.state == .active {
         state = "Connected since"
       } else {
@@ -77,6 +83,10 @@ struct AccountPage: Page {
     <li>
     <h3>{{provider}}</h3>
     {{#state}}<p class="muted small">{{state}} <time datetime="{{since.machine}}">{{since.words}}</time></p>{{/state}}
+    {{#state}}<p class="muted small">{{#used}}Last used on <time datetime="{{machine}}">{{words}}</time>{{/used}}{{^used}}Not used yet{{/used}}</p>
+    {{#scopes}}{{#first()}}<ul class="scopes">{{/first()}}
+    <li>{{.}}</li>
+    {{#last()}}</ul>{{/last()}}{{/scopes}}{{/state}}
     {{^state}}<p class="muted small">Not connected</p>{{/state}}
     {{#connect}}<p><a href="/connect/{{provider}}">{{connect}}</a></p>{{/connect}}
     {{#state}}<form method="post" action="/account/disconnect">

@@ -6,8 +6,15 @@ struct ErrorPage: Page {
   var explanation: String
   /// What to do now.
   var advice: String
+  /// Where to go on: a configured address, never one out of the request.
+  var next: Link?
   /// Finds the request in the log.
   var requestID: String?
+
+  struct Link: Sendable {
+    var words: String
+    var address: String
+  }
 
   static let template = """
     {{<layout}}
@@ -17,6 +24,7 @@ struct ErrorPage: Page {
     <h1>{{page.heading}}</h1>
     <p>{{page.explanation}}</p>
     <p class="muted">{{page.advice}}</p>
+    {{#page.next}}<p><a href="{{address}}" rel="noreferrer">{{words}}</a></p>{{/page.next}}
     {{#page.requestID}}<p class="muted small">If you ask for help, name this request:
     <code>{{page.requestID}}</code></p>{{/page.requestID}}
     </main>

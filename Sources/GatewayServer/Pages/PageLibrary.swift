@@ -27,7 +27,7 @@ struct PageLibrary: Sendable {
   init(issuerHost: String) {
     site = Site(host: issuerHost)
     MustacheContentTypes.register(HTMLEscaping(), named: HTMLEscaping.name)
-    let pages: [any Page.Type] = [SignInPage.self, ConsentPage.self, AccountPage.self, ErrorPage.self]
+    let pages: [any Page.Type] = [SignInPage.self, ConsentPage.self, AccountPage.self, ConnectPage.self, ErrorPage.self]
     var templates = MustacheLibrary()
     templates.register(parsing: PageLayout.template, named: PageLayout.name)
     for page in pages { templates.register(parsing: page.template, named: "\(page)") }

@@ -7,6 +7,8 @@ public enum HandleKind: String, Sendable, CaseIterable {
   case clientSecret = "psk"
   case session = "pss"
   case authorizationCode = "pac"
+  /// Leave to connect one account.
+  case connectTicket = "pct"
 }
 
 /// A stored secret as its holder sees it: `prefix_` + base64url(16-byte locator ‖ 32-byte secret ‖ 8-byte tag).

@@ -27,6 +27,26 @@ public struct Locator: Sendable, Hashable, CustomStringConvertible {
     low = UInt64(bigEndian: words.1)
   }
 
+  /// The 8-4-4-4-12 hexadecimal form, in lower case, as `description` and PostgreSQL write it; nil for anything else.
+  public init?(text: String) {
+    var words = (UInt64(0), UInt64(0))
+    var count = 0
+    for byte in text.utf8 where byte != UInt8(ascii: "-") {
+      let digit: UInt8
+      switch byte {
+      case 0x30...0x39: digit = byte - 0x30
+      case 0x61...0x66: digit = byte - 0x57
+      default: return nil
+      }
+      words.0 = words.0 << 4 | words.1 >> 60
+      words.1 = words.1 << 4 | UInt64(digit)
+      count += 1
+    }
+    guard count == 32 else { return nil }
+    self.init(high: words.0, low: words.1)
+    guard description == text else { return nil }
+  }
+
   public var bytes: [UInt8] {
     withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { Array($0) }
   }

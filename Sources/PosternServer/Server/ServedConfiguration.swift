@@ -28,6 +28,8 @@ final class ServedConfiguration: @unchecked Sendable {
     let dataPlane: DataPlane
     let changes: ChangeRelay
     let janitor: Janitor
+    let api: CurrentAPI
+    let webhooks: WebhookDispatcher
   }
 
   private enum Occasion: Sendable {
@@ -201,6 +203,8 @@ final class ServedConfiguration: @unchecked Sendable {
     reach.services.clients.replaceConfigured(next.clients)
     reach.credentials.reconfigure(next.providers)
     reach.janitor.keep(Retention(next))
+    reach.api.replace(tokenPlane.api)
+    await reach.webhooks.reconfigure(next.webhooks)
     await publish(ending: change.changes)
     reach.foreign.keep(only: next.routes.routes)
     reach.changes.apply(change.changes)

@@ -65,16 +65,16 @@ final class Server: Sendable {
     let changes = ChangeRelay()
     let egress = EgressClient(loops: loops, pool: resolvers)
     let directory = ProviderDirectory(transport: egress, clock: clock, executor: loops[0])
-    let services = TokenServices(
-      configuration, stores: stores, signingKeys: signingKeys, changes: changes, workers: workers, transport: egress,
-      directory: directory, clock: clock)
-    let tokenPlane = try TokenPlane(configuration, grants: grants, services: services)
-
-    // The broker and the proxy plane.
     let credentials = LiveCredentials(
       providers: configuration.providers, store: stores.connections, transport: egress, directory: directory,
       keyRing: configuration.keys, clock: clock, random: SystemRandom(), sleeper: LoopSleeper(loop: loops[0]), executor: loops[0],
       observer: LoggedBroker())
+    let services = TokenServices(
+      configuration, stores: stores, signingKeys: signingKeys, changes: changes, workers: workers, transport: egress,
+      directory: directory, credentials: credentials, clock: clock)
+    let tokenPlane = try TokenPlane(configuration, grants: grants, services: services)
+
+    // The broker and the proxy plane.
     let scheduler = RenewalScheduler(
       credentials: credentials, queue: stores.renewals, incidents: stores.incidents, clock: clock, random: SystemRandom(),
       sleeper: LoopSleeper(loop: loops[0]))
@@ -111,11 +111,20 @@ final class Server: Sendable {
     // In this order: a loop that forgets asks the broker, which must have forgotten by then.
     changes.add([credentials, dataPlane])
     loops[0].execute { feed.start() }
+    let api = CurrentAPI(tokenPlane.api)
+    let webhooks = WebhookDispatcher(
+      endpoints: configuration.webhooks, store: stores.webhooks, transport: egress, clock: clock, random: SystemRandom(),
+      sleeper: LoopSleeper(loop: loops[0])
+    ) { [logger] report in
+      logger.warning(
+        "a webhook was not delivered",
+        metadata: ["endpoint": "\(report.endpoint)", "result": "\(report.result)", "attempt": "\(report.attempt)"])
+    }
     let served = ServedConfiguration(
       configuration, from: file, version: version, tokenPlane: tokenPlane, grants: grants, files: files,
       reach: ServedConfiguration.Reach(
         services: services, credentials: credentials, foreign: foreign, dataPlane: dataPlane, changes: changes,
-        janitor: janitor),
+        janitor: janitor, api: api, webhooks: webhooks),
       loop: loops[0], workers: workers, resolvers: resolvers)
     await loops[0].task { await served.start() }.value
 
@@ -124,10 +133,11 @@ final class Server: Sendable {
       try await dataPlane.listen(on: listener.address, tls: files.acceptors[listener.address])
     }
     if let admin = configuration.admin {
-      let endpoints = adminEndpoints(dataPlane, served, pools: pools, feed: feed)
+      let endpoints = adminEndpoints(dataPlane, served, api, pools: pools, feed: feed)
       try await dataPlane.listen(on: admin, serving: .endpoints(endpoints))
     }
     let renewals = loops[0].task { await scheduler.run() }
+    let deliveries = loops[0].task { await webhooks.run() }
     logger.notice(
       "serving",
       metadata: ["issuer": "\(configuration.issuer)", "loops": "\(loops.count)", "open_files": "\(openFiles)"])
@@ -148,6 +158,7 @@ final class Server: Sendable {
     await dataPlane.drain(within: shutdown.drain)
     maintenance.cancel()
     renewals.cancel()
+    deliveries.cancel()
     await credentials.shutdown()
     await egress.shutdown()
     await loops[0].task { feed.stop() }.value
@@ -232,10 +243,11 @@ final class Server: Sendable {
   }
 
   private func adminEndpoints(
-    _ plane: DataPlane, _ served: ServedConfiguration, pools: [PostgresPool], feed: ChangeListener
+    _ plane: DataPlane, _ served: ServedConfiguration, _ api: CurrentAPI, pools: [PostgresPool], feed: ChangeListener
   ) -> EndpointTable {
     var table = EndpointTable()
     table.add("/healthz", HealthEndpoint())
+    table.add(ManagementAPI.path, servesBelow: true, api)
     table.add(
       "/readyz",
       ReadinessEndpoint([

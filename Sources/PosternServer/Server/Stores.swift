@@ -15,6 +15,8 @@ struct Stores: Sendable {
   let signingKeys: PostgresSigningKeyStore
   let connections: PostgresConnectionStore
   let connectFlows: PostgresConnectFlowStore
+  let connectTickets: PostgresConnectTicketStore
+  let webhooks: PostgresWebhookStore
   let renewals: PostgresRenewalQueue
   let incidents: PostgresProviderIncidentStore
   let sealed: PostgresSealedCredentialStore
@@ -29,6 +31,8 @@ struct Stores: Sendable {
     signingKeys = PostgresSigningKeyStore(pools: pools, logger: logger)
     connections = PostgresConnectionStore(pools: pools, logger: logger)
     connectFlows = PostgresConnectFlowStore(pools: pools, logger: logger)
+    connectTickets = PostgresConnectTicketStore(pools: pools, logger: logger)
+    webhooks = PostgresWebhookStore(pools: pools, logger: logger)
     renewals = PostgresRenewalQueue(pools: pools, logger: logger)
     incidents = PostgresProviderIncidentStore(pools: pools, logger: logger)
     sealed = PostgresSealedCredentialStore(pools: pools, logger: logger)

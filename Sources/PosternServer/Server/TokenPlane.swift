@@ -13,6 +13,8 @@ struct TokenPlane: Sendable {
   let endpoints: EndpointTable
   /// For the routes that take browser sessions.
   let sessions: SessionAccess
+  /// For the admin listener.
+  let api: ManagementAPI
 
   init(_ configuration: Configuration, grants plugged: [any GrantHandler], services: TokenServices) throws(GrantRegistry.Mistake) {
     let (issuer, ring, clock, handles) = (services.issuer, services.ring, services.clock, services.handles)
@@ -78,7 +80,17 @@ struct TokenPlane: Sendable {
         gate: gate, clients: clients, consents: stores.consents, tokens: tokens, scopes: scopes, connector: connector,
         clock: clock))
     table.add("/account/disconnect", DisconnectEndpoint(gate: gate, connector: connector))
-    table.add("/connect", servesBelow: true, ConnectEndpoint(gate: gate, connector: connector))
+    let tickets = ConnectTickets(
+      connector: connector, store: stores.connectTickets, mint: handles, returnURIs: configuration.connectReturnURIs,
+      clock: clock)
+    table.add(
+      "/connect", servesBelow: true,
+      ConnectEndpoint(gate: gate, connector: connector, tickets: tickets, clients: clients))
+    api = ManagementAPI(
+      verifier: services.verifier,
+      connections: ConnectionsAPI(
+        directory: stores.connectionDirectory, credentials: services.credentials, connector: connector),
+      tickets: tickets, webhooks: WebhooksAPI(store: stores.webhooks))
     endpoints = table
   }
 }

@@ -24,6 +24,7 @@ struct TokenServices: Sendable {
   let transport: any ProviderTransport
   /// What providers publish.
   let directory: ProviderDirectory
+  let credentials: LiveCredentials
   /// Hears at once of what is changed here.
   let changes: ChangeRelay
   /// Whether others' changes are heard of in time, once there is a feed.
@@ -32,7 +33,7 @@ struct TokenServices: Sendable {
   /// - Parameter changes: gets whoever has to hear of changes so that nothing outdated is believed.
   init(
     _ configuration: Configuration, stores: Stores, signingKeys: SigningKeys, changes: ChangeRelay, workers: WorkerPool,
-    transport: any ProviderTransport, directory: ProviderDirectory, clock: any WallClock
+    transport: any ProviderTransport, directory: ProviderDirectory, credentials: LiveCredentials, clock: any WallClock
   ) {
     let random = SystemRandom()
     issuer = configuration.issuer.description
@@ -42,6 +43,7 @@ struct TokenServices: Sendable {
     self.clock = clock
     self.transport = transport
     self.directory = directory
+    self.credentials = credentials
     self.changes = changes
     tokens = AnnouncingTokenStore(base: stores.tokens, observer: changes)
     clients = CachingClientDirectory(configured: configuration.clients, source: stores.clients, clock: clock)

@@ -26,11 +26,3 @@ extension Change {
     }
   }
 }
-
-extension Locator {
-  /// The 8-4-4-4-12 hexadecimal form, in lower case, as PostgreSQL writes it.
-  init?(text: String) {
-    guard let bytes = [UInt8](hexadecimal: text.filter { $0 != "-" }) else { return nil }
-    self.init(bytes: bytes)
-  }
-}

@@ -21,29 +21,32 @@ public struct PostgresConnectFlowStore: ConnectFlowStore {
       DELETE FROM connect_flow WHERE state_digest IN (
         SELECT state_digest FROM connect_flow WHERE subject = $3 AND expires_at > $7 ORDER BY expires_at DESC OFFSET 15)
     )
-    INSERT INTO connect_flow (state_digest, provider, subject, session, sealed_verifier, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO connect_flow (state_digest, provider, subject, session, sealed_verifier, expires_at, is_ticketed)
+    VALUES ($1, $2, $3, $4, $5, $6, $8)
     """)
 
   private static let take = PreparedStatement(
     """
     DELETE FROM connect_flow
-    WHERE state_digest = $1 AND provider = $2 AND subject = $3 AND session = $4 AND expires_at > $5
-    RETURNING sealed_verifier
+    WHERE state_digest = $1 AND provider = $2 AND (is_ticketed OR subject = $3) AND session = $4 AND expires_at > $5
+    RETURNING subject, sealed_verifier
     """)
 
   public func begin(_ flow: ConnectFlow, at now: Timestamp) async throws(StoreFailure) {
     _ = try await database.query(Self.begin, [
       .digest(flow.stateDigest), .text(flow.provider.rawValue), .text(flow.subject.rawValue), .locator(flow.session),
       .bytes(flow.sealedSecrets), .timestamp(flow.expiresAt), .timestamp(now),
+      .bool(flow.isTicketed),
     ])
   }
 
   public func take(
-    _ stateDigest: Digest256, provider: ProviderID, subject: Subject, session: Locator, at now: Timestamp
-  ) async throws(StoreFailure) -> [UInt8]? {
+    _ stateDigest: Digest256, provider: ProviderID, subject: Subject?, session: Locator, at now: Timestamp
+  ) async throws(StoreFailure) -> TakenFlow? {
     try await database.query(Self.take, [
-      .digest(stateDigest), .text(provider.rawValue), .text(subject.rawValue), .locator(session), .timestamp(now),
-    ]) { row throws(PostgresError) in try row.bytes(0) }.first
+      .digest(stateDigest), .text(provider.rawValue), .text(subject?.rawValue), .locator(session), .timestamp(now),
+    ]) { row throws(PostgresError) in
+      TakenFlow(subject: Subject(try row.text(0)), sealedSecrets: try row.bytes(1))
+    }.first
   }
 }

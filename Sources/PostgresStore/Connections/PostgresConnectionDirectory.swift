@@ -10,7 +10,8 @@ public struct PostgresConnectionDirectory: ConnectionDirectory {
   public init(pools: PoolGroup, logger: Logger) { database = Database(pools: pools, logger: logger) }
 
   private static let columns = """
-    SELECT id, connection.provider, subject, state, reason, generation, connected_at, last_used_at, expires_at, due_at
+    SELECT id, connection.provider, subject, state, reason, generation, connected_at, last_used_at, expires_at, due_at,
+      coalesce(scopes, '{}')
     FROM connection JOIN connection_credential ON connection_credential.connection = id
       LEFT JOIN renewal ON renewal.connection = id
     """
@@ -54,6 +55,6 @@ public struct PostgresConnectionDirectory: ConnectionDirectory {
     return ConnectionDetails(
       id: try row.locator(0), key: ConnectionKey(provider: ProviderID(try row.text(1)), owner: owner), state: state,
       generation: try row.int64(5), connectedAt: try row.moment(6), usedAt: try row.optionalMoment(7),
-      expiresAt: try row.optionalMoment(8), renewAt: try row.optionalMoment(9))
+      expiresAt: try row.optionalMoment(8), renewAt: try row.optionalMoment(9), scopes: try row.textArray(10))
   }
 }

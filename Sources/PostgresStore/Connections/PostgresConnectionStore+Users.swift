@@ -6,7 +6,7 @@ import PostgresClient
 extension PostgresConnectionStore: UserConnectionStore {
   private static let findAll = PreparedStatement(
     """
-    SELECT provider, state, reason, connected_at FROM connection
+    SELECT provider, state, reason, connected_at, coalesce(scopes, '{}'), last_used_at FROM connection
     WHERE subject = $1 AND state IN ('active', 'needs_reauth') AND connected_at IS NOT NULL ORDER BY provider
     """)
 
@@ -26,7 +26,7 @@ extension PostgresConnectionStore: UserConnectionStore {
       SELECT connection, $1, $7, $6 FROM stored WHERE $7::timestamptz IS NOT NULL
       ON CONFLICT (connection) DO UPDATE SET due_at = excluded.due_at, renewed_at = excluded.renewed_at
     ), activated AS (
-      UPDATE connection SET state = 'active', reason = NULL, connected_at = $6
+      UPDATE connection SET state = 'active', reason = NULL, connected_at = $6, scopes = $8
       WHERE id IN (SELECT connection FROM stored)
     ), logged AS (
       INSERT INTO change_log (kind, key) SELECT 'connection_changed', $1 || ' ' || $2 FROM stored
@@ -55,7 +55,8 @@ extension PostgresConnectionStore: UserConnectionStore {
   public func connections(of subject: Subject) async throws(StoreFailure) -> [ConnectionSummary] {
     try await database.query(Self.findAll, [.text(subject.rawValue)]) { row throws(PostgresError) -> ConnectionSummary? in
       guard let state = try ConnectionState(row, 1) else { return nil }
-      return ConnectionSummary(provider: ProviderID(try row.text(0)), state: state, connectedAt: try row.moment(3))
+      return ConnectionSummary(provider: ProviderID(try row.text(0)), state: state, connectedAt: try row.moment(3),
+        scopes: try row.textArray(4), usedAt: try row.optionalMoment(5))
     }.compactMap { $0 }
   }
 
@@ -75,7 +76,7 @@ extension PostgresConnectionStore: UserConnectionStore {
       Self.establish,
       key.columns + [
         .int64(credential.generation), .bytes(credential.sealed), .timestamp(credential.expiresAt), .timestamp(now),
-        .timestamp(credential.renewAt),
+        .timestamp(credential.renewAt), .textArray(credential.scopes ?? []),
       ])
     return stored.count == 1 ? .stored : .superseded
   }

@@ -45,9 +45,9 @@ private struct Way {
     _ state: String?, code: String? = "the-code", error: String? = nil, issuer: String? = nil,
     from id: ProviderID = "cloudvault", as subject: Subject = alice, session: Locator = session
   ) async -> Connector.Failure? {
-    let answer = Connector.Answer(state: state, code: code, error: error, issuer: issuer)
+    let answer = Connector.Answer(code: code, error: error, issuer: issuer)
     do throws(Connector.Failure) {
-      try await connector.finish(id, answer, for: subject, session: session)
+      try await connector.finish(id, state: state, answer, for: subject, session: session)
       return nil
     } catch {
       return error

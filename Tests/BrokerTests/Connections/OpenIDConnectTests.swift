@@ -72,7 +72,7 @@ private struct Identities {
     provider.script(.success(.json(200, #"{"access_token":"a","token_type":"Bearer"\#(member)}"#)))
     do throws(Connector.Failure) {
       try await connector.finish(
-        "id", Connector.Answer(state: state, code: "c", error: nil, issuer: issuer), for: Self.alice, session: Self.session)
+        "id", state: state, Connector.Answer(code: "c", error: nil, issuer: issuer), for: Self.alice, session: Self.session)
       return nil
     } catch {
       return error

@@ -31,6 +31,9 @@ struct TestServer {
   private let logout: LogoutEndpoint
   private let connect: ConnectEndpoint
   private let disconnect: DisconnectEndpoint
+  let api: ManagementAPI
+  let tickets: ConnectTickets
+  let webhooks = InMemoryWebhookStore()
   let connections: InMemoryConnectionStore
   let provider = ScriptedTokenEndpoint()
   private let token: ClientEndpoint
@@ -82,7 +85,20 @@ struct TestServer {
       keyRing: ring, random: random, clock: clock, observer: NobodyListens(), changes: NobodyListens())
     account = AccountEndpoint(
       gate: gate, clients: clients, consents: consents, tokens: tokens, scopes: scopes, connector: connector, clock: clock)
-    connect = ConnectEndpoint(gate: gate, connector: connector)
+    tickets = ConnectTickets(
+      connector: connector, store: InMemoryConnectTicketStore(), mint: mint, returnURIs: ["https://app.example/done"],
+      clock: clock)
+    connect = ConnectEndpoint(gate: gate, connector: connector, tickets: tickets, clients: clients)
+    let directory = InMemoryConnectionDirectory(store: connections)
+    api = ManagementAPI(
+      verifier: ScriptedTokens(),
+      connections: ConnectionsAPI(
+        directory: directory,
+        credentials: LiveCredentials(
+          providers: [.vault], store: connections, transport: provider, keyRing: ring, clock: clock, random: random,
+          sleeper: NoSleep(), executor: nil, observer: NobodyListens()),
+        connector: connector),
+      tickets: tickets, webhooks: WebhooksAPI(store: webhooks))
     disconnect = DisconnectEndpoint(gate: gate, connector: connector)
     logout = LogoutEndpoint(gate: gate, flow: flow)
 
@@ -102,6 +118,7 @@ struct TestServer {
     case "/consent": await consent.respond(to: request)
     case "/account": await account.respond(to: request)
     case "/account/disconnect": await disconnect.respond(to: request)
+    case let path where path.hasPrefix("/api/v1"): await api.respond(to: request)
     case let path where path.hasPrefix("/connect"): await connect.respond(to: request)
     case "/logout": await logout.respond(to: request)
     case "/oauth/token": await token.respond(to: request)

@@ -223,7 +223,7 @@ struct ConnectFlowStoreTests {
     _ store: PostgresConnectFlowStore, _ state: String, provider: ProviderID = vault, subject: Subject = alice,
     session: Locator = session, at now: Timestamp = now
   ) async throws -> [UInt8]? {
-    try await store.take(SHA256.digest(state), provider: provider, subject: subject, session: session, at: now)
+    try await store.take(SHA256.digest(state), provider: provider, subject: subject, session: session, at: now)?.sealedSecrets
   }
 
   @Test("of ten takers at once on two instances, one gets the flow")
