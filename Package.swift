@@ -114,7 +114,9 @@ let package = Package(
         "Broker", "Cryptography", "EventLoop", "JSON", "LocalPostgres", "OAuthCore", "PosternTesting", "PostgresClient",
         "PostgresStore", logging,
       ]),
-    .testTarget(name: "EgressHTTPTests", dependencies: ["Broker", "CLibCurl", "CLinux", "Cryptography", "EgressHTTP", "EventLoop"]),
+    .testTarget(
+      name: "EgressHTTPTests",
+      dependencies: ["Broker", "CLibCurl", "CLinux", "Cryptography", "EgressHTTP", "EventLoop", "JSON", "OAuthCore", "PosternTesting"]),
     .testTarget(
       name: "GatewayServerTests",
       dependencies: [

@@ -64,6 +64,6 @@ done
 
 # In the background, so that a signal is acted on at once.
 "$python" "$root/Tests/BrowserTests/browser_test.py" "http://127.0.0.1:$port" \
-  --password-file "$home/secrets/alice-password" "$@" &
+  --shop "http://127.0.0.1:$vault" --password-file "$home/secrets/alice-password" "$@" &
 browser=$!
 wait "$browser"

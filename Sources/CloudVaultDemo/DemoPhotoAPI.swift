@@ -12,14 +12,14 @@ public struct DemoPhotoAPI: Endpoint {
 
   func answer(_ request: HTTPRequest) -> HTTPResponse {
     let credentials = request.fields.all("Authorization")
-    guard credentials.count == 1, let token = Self.bearerToken(credentials[0]), tokens.isLive(token) else {
+    guard credentials.count == 1, let token = Self.bearerToken(credentials[0]), let owner = tokens.owner(of: token) else {
       return Self.challenge(hasToken: !credentials.isEmpty)
     }
     guard request.isGetOrHead else {
       return HTTPResponse(status: 405, fields: ["Allow": "GET, HEAD"])
     }
     let photos = Self.titles.enumerated().map { JSON.object(Self.photo(number: $0.offset + 1, title: $0.element)) }
-    if request.path == CloudVault.photosPath { return Self.json(["photos": .array(photos), "bearer_seen": true]) }
+    if request.path == CloudVault.photosPath { return Self.json(["photos": .array(photos), "owner": .string(owner), "bearer_seen": true]) }
     let id = request.path.dropFirst(CloudVault.photosPath.utf8.count + 1)
     guard let photo = photos.first(where: { $0.object?["id"]?.string == String(id) })?.object else {
       return HTTPResponse(status: 404, fields: ["Content-Type": "application/json"], body: JSONObject().bytes)

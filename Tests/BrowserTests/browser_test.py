@@ -104,6 +104,14 @@ class Session:
             return {}
         return dict(urllib.parse.parse_qsl(Callback.queries[-1], keep_blank_values=True, strict_parsing=True))
 
+    def picture(self, name, size):
+        if not self.options.screenshots:
+            return
+        before = self.page.viewport_size
+        self.page.set_viewport_size(size)
+        self.page.screenshot(path=f"{self.options.screenshots}/{name.replace(' ', '-').replace(',', '')}.png")
+        self.page.set_viewport_size(before)
+
     def inspect(self, name, response=None):
         """Accessibility, one heading, language, and no sideways scrolling on a small phone."""
         violations = Axe().run(self.page).response["violations"]
@@ -112,6 +120,8 @@ class Session:
         self.check(f"{name}: one h1", self.page.locator("h1").count() == 1)
         self.check(f"{name}: language is named", self.page.locator("html").get_attribute("lang") == "en")
         self.check(f"{name}: no script", self.page.locator("script").count() == 0)
+        self.picture(f"{name} desktop", {"width": 1280, "height": 900})
+        self.picture(f"{name} phone", {"width": 390, "height": 844})
         size = self.page.viewport_size
         self.page.set_viewport_size({"width": 320, "height": 640})
         fits = self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -212,6 +222,51 @@ def account_page(session):
     check("after signing out the account is closed", page.get_by_label("Password").is_visible())
 
 
+def whole_story(session, password):
+    """Alice lets PrintMyPics in, connects her account at CloudVault, and gets her photos printed."""
+    check, page, base = session.check, session.page, session.options.base
+    shop = f"{session.options.shop}/printmypics"
+    page.goto(shop)
+    page.get_by_role("button", name="Get my photos from CloudVault").click()
+    session.sign_in(password)
+    page.get_by_role("button", name="Allow").click()
+    check("without a connection the shop gets no photos and says what to do",
+          page.get_by_role("heading", name="Connect your CloudVault account").is_visible())
+    session.inspect("connect first")
+    page.get_by_role("link", name="Connect CloudVault").click()
+    check("CloudVault asks for itself", page.get_by_role("heading", name="Sign in to CloudVault").is_visible())
+    check("no token and no secret in the address", "secret" not in page.url and "token" not in page.url, page.url)
+    session.inspect("CloudVault asks")
+    page.get_by_role("button", name="Deny").click()
+    check("a no connects nothing, and the page says what to do",
+          page.get_by_role("heading", name="was not connected").is_visible() and page.url.startswith(base))
+    session.inspect("connection denied")
+    reused = page.reload()
+    check("an answer that comes twice is over", reused.status == 400)
+    session.inspect("connection attempt over", reused)
+
+    page.goto(f"{base}/connect/my-cloudvault")
+    page.get_by_label("Your name at CloudVault").fill("alice in the cloud")
+    page.get_by_role("button", name="Allow").click()
+    check("the account page shows the connection",
+          page.get_by_text("The account was connected").is_visible() and page.get_by_text("Connected since").is_visible())
+    check("with its scopes", page.get_by_text("read_photos").is_visible())
+    check("not used yet", page.get_by_text("Not used yet").is_visible())
+    session.inspect("account, connected")
+
+    page.goto(shop)
+    page.get_by_role("button", name="Get my photos from CloudVault").click()
+    check("the photos are printed", page.get_by_role("heading", name="3 photos ready to print").is_visible())
+    page.goto(f"{base}/connect/my-cloudvault/callback?state=made-up&code=x")
+    check("a wrong state leads nowhere", page.url.startswith(base) and page.get_by_role("link", name="Your account page").is_visible())
+    page.goto(f"{base}/account")
+    page.get_by_role("button", name="Disconnect my-cloudvault").click()
+    check("disconnecting is confirmed", page.get_by_text("The account was disconnected").is_visible())
+    page.goto(shop)
+    page.get_by_role("button", name="Print again later").click()
+    check("after disconnecting nothing is printed", page.get_by_role("heading", name="Connect your CloudVault account").is_visible())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base", metavar="BASE_URL")
@@ -222,6 +277,8 @@ def main():
     parser.add_argument("--wide-scope", default="photos.read albums.list")
     parser.add_argument("--username", default="alice")
     parser.add_argument("--password-file", required=True)
+    parser.add_argument("--shop", help="origin of PrintMyPics; without it, the story with CloudVault is left out")
+    parser.add_argument("--screenshots", help="folder for pictures of the inspected pages, at desktop and phone width")
     parser.add_argument("--chromium", default=shutil.which("chromium"))
     options = parser.parse_args()
     options.base = options.base.rstrip("/")
@@ -252,6 +309,11 @@ def main():
         dark.inspect("sign-in, dark")
         dark.sign_in(password)
         dark.inspect("consent, dark")
+
+        if options.shop:
+            story = Session(browser, options, check, viewport={"width": 1280, "height": 900})
+            whole_story(story, password)
+            check("the content security policies of the story blocked nothing", not story.complaints, story.complaints)
         browser.close()
     client.shutdown()
     print(f"{check.passed} passed, {check.failed} failed")

@@ -26,7 +26,7 @@ public struct PrintMyPics: Endpoint {
   ) {
     postern = PosternClient(client: client, transport: transport)
     visitors = Visitors(clock: clock, random: random)
-    pages = PrintShopPages(issuer: client.issuer)
+    pages = PrintShopPages(issuer: client.issuer, photosPath: client.photosPath)
     self.clock = clock
     self.random = random
   }

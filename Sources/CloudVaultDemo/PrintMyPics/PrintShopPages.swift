@@ -6,10 +6,13 @@ import ReverseProxy
 /// PrintMyPics's pages: no script, nothing loaded from elsewhere, no token ever.
 struct PrintShopPages: Sendable {
   let issuer: Origin
+  /// Of the gateway's route.
+  let photosPath: String
   private let policy: String
 
-  init(issuer: Origin) {
+  init(issuer: Origin, photosPath: String) {
     self.issuer = issuer
+    self.photosPath = photosPath
     // Browsers apply `form-action` to redirects, too: asking leads to Postern. Source: CSP Level 3 §6.4.1.
     let style = Base64.encode(SHA256.digest(PrintShopStyle.sheet.source).bytes)
     policy =
@@ -66,7 +69,7 @@ struct PrintShopPages: Sendable {
 
   private func steps(of order: Order) -> [HTML] {
     let fetched: [HTML] = [
-      "PrintMyPics called <code>GET /photos</code> at Postern with its access token. Postern checked it, took it out, and put CloudVault’s own token in its place.",
+      "PrintMyPics called <code>GET \(photosPath)</code> at Postern with its access token. Postern checked it, took it out, and put CloudVault’s own token in its place.",
       "CloudVault answered. It never saw PrintMyPics’s token, and PrintMyPics never saw CloudVault’s.",
     ]
     switch order.story {
@@ -128,8 +131,20 @@ struct PrintShopPages: Sendable {
       return notice(502, "PrintMyPics does not understand", "\(issuer.authority) answered with something unexpected.", Self.later)
     case .noPhotos(let status):
       return notice(
-        502, "The photos did not come", "Postern let PrintMyPics in, but GET /photos was answered with status \(String(status)).",
+        502, "The photos did not come", "Postern let PrintMyPics in, but GET \(photosPath) was answered with status \(String(status)).",
         Self.later)
+    case .notConnected(let address):
+      // Nowhere but to the Postern that this shop has a contract with.
+      guard address.hasPrefix("\(issuer)/") else { return self.failure(.unreadable) }
+      return page(
+        title: "Connect your CloudVault account",
+        main: """
+          <h1>Connect your CloudVault account</h1>
+          <p>You let PrintMyPics in, but Postern does not know your account at CloudVault yet. Connect it there: CloudVault asks
+          you itself, and its tokens stay with Postern.</p>
+          <p class="muted">Then come back and start again: <a href="\(PrintMyPics.homePath)">Back to PrintMyPics</a></p>
+          <p class="submit"><a class="button" href="\(address)">Connect CloudVault</a></p>
+          """)
     case .refused(let status, let code):
       let reason = code.map { "\($0) (status \(status))" } ?? "status \(status)"
       return notice(502, "PrintMyPics was turned away", "\(issuer.authority) answered: \(reason).", Self.later)

@@ -34,6 +34,11 @@ enum PrintShopStyle {
     .lead, .muted { color: var(--muted); }
     main > :last-child, footer > :last-child { margin-bottom: 0; }
     a { color: var(--accent); text-underline-offset: .15em; }
+    label { display: block; margin: 1.125rem 0 .375rem; font-weight: 600; }
+    input[type=text] {
+      width: 100%; min-height: 3rem; padding: .625rem .875rem; font: inherit; color: inherit; background: var(--card);
+      border: 1px solid var(--muted); border-radius: .625rem;
+    }
     button, .button {
       display: block; width: 100%; min-height: 3rem; padding: .625rem 1.25rem; font: inherit; font-weight: 600; text-align: center;
       border-radius: .625rem; cursor: pointer; color: var(--accent); background: transparent; border: 1px solid var(--accent);

@@ -40,8 +40,10 @@ struct Photo: Sendable, Equatable {
   static let countMax = 24
 
   static func list(reading response: ProviderResponse) throws(CallFailure) -> [Photo] {
+    let members = (try? JSON(parsing: response.body.exposedBytes))?.object
+    if response.status == 424, let address = members?["connect_url"]?.string { throw .notConnected(connectURL: address) }
     guard response.status == 200 else { throw .noPhotos(status: response.status) }
-    guard let list = (try? JSON(parsing: response.body.exposedBytes))?.object?["photos"]?.array else { throw .unreadable }
+    guard let list = members?["photos"]?.array else { throw .unreadable }
     return list.prefix(countMax).compactMap { $0.object?["title"]?.string.map { Photo(title: $0) } }
   }
 }
@@ -53,6 +55,8 @@ enum CallFailure: Error, Sendable, Equatable {
   case refused(status: Int, code: String?)
   /// The tokens are there, but the API did not answer with photos.
   case noPhotos(status: Int)
+  /// Postern has no account of the visitor's at CloudVault: they have to connect it there.
+  case notConnected(connectURL: String)
   case unreadable
 
   /// The code or refresh token is no longer good. Source: RFC 6749 §5.2.

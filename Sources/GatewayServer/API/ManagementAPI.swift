@@ -48,14 +48,21 @@ public struct ManagementAPI: Endpoint {
     let credentials = request.fields.all("Authorization")
     guard let field = credentials.first else { throw .unauthenticated(nil) }
     let bytes = Array(field.utf8)
-    guard credentials.count == 1, case .token(let range) = Bearer(authorization: bytes.span) else {
+    guard credentials.count == 1, case .presented(let range) = Bearer(authorization: bytes.span),
+      Bearer.isToken(bytes.span.extracting(range))
+    else {
       throw .unauthenticated("invalid_request")
     }
     let facts: TokenFacts?
     do { facts = try await verifier.verify(Array(bytes[range])) } catch { throw .unavailable }
-    guard let facts else { throw .unauthenticated("invalid_token") }
+    guard let facts, Self.isFor(request.certificate, facts.constraint) else { throw .unauthenticated("invalid_token") }
     guard facts.scope.contains(Self.scope) else { throw .insufficientScope }
     return facts.client
+  }
+
+  /// Source: RFC 8705 §3.
+  private static func isFor(_ certificate: [UInt8]?, _ constraint: SenderConstraint) -> Bool {
+    constraint == .bearer || certificate.map { SenderConstraint(certificate: $0) } == constraint
   }
 
   // MARK: Tickets

@@ -46,11 +46,12 @@ struct DevCommand: AsyncParsableCommand {
     let egress = EgressClient(loops: group.loops, pool: WorkerPool())
     let printMyPics = PrintMyPics(
       client: DemoClient(
-        issuer: home.issuer, id: ClientID("printmypics"), secret: home.printMyPicsSecret, redirectURI: home.redirectURI),
+        issuer: home.issuer, id: ClientID("printmypics"), secret: home.printMyPicsSecret, redirectURI: home.redirectURI,
+        photosPath: DevHome.myPhotosPath),
       transport: egress, clock: SystemClock(), random: SystemRandom())
     let cloudVault = try await CloudVaultServer.start(
       on: ListenAddress(host: "127.0.0.1", port: cloudVaultPort), secret: home.cloudVaultSecret,
-      printMyPics: printMyPics, group: group)
+      users: CloudVault.Users(issuer: home.cloudVault, redirectURI: home.connectCallback), printMyPics: printMyPics, group: group)
     try await server.run(until: signals.requests()) {
       Self.say(DevGuide(home: home).text)
     }

@@ -10,11 +10,13 @@ import OAuthCore
 struct CloudVaultServer {
   private let plane: DataPlane
 
-  /// - Parameter secret: what Postern authenticates with at CloudVault's token endpoint, as client `postern`.
+  /// - Parameters:
+  ///   - secret: what Postern authenticates with at CloudVault's token endpoint, as client `postern`.
+  ///   - users: nil: nobody connects an account there.
   static func start(
-    on address: ListenAddress, secret: Secret, printMyPics: PrintMyPics? = nil, group: EventLoopGroup
+    on address: ListenAddress, secret: Secret, users: CloudVault.Users? = nil, printMyPics: PrintMyPics? = nil, group: EventLoopGroup
   ) async throws -> CloudVaultServer {
-    let vault = CloudVault(client: ClientID("postern"), secret: secret, clock: SystemClock(), random: SystemRandom())
+    let vault = CloudVault(client: ClientID("postern"), secret: secret, users: users, clock: SystemClock(), random: SystemRandom())
     var endpoints = vault.endpoints
     printMyPics?.add(to: &endpoints)
     let plane = await DataPlane(

@@ -24,6 +24,9 @@ struct DevGuide {
 
          \(home.printMyPics)
 
+         PrintMyPics gets nothing until Alice has connected her account at CloudVault, once. Postern's account page, where she
+         can end that again: \(issuer)/account
+
       """
   }
 }

@@ -25,6 +25,11 @@ struct DevHome {
   var configurationPath: String { "\(directory)/postern.yaml" }
   var issuer: Origin { Origin(scheme: .http, host: "127.0.0.1", port: ports.postern) }
   var printMyPics: String { "http://127.0.0.1:\(ports.cloudVault)\(PrintMyPics.homePath)" }
+  var cloudVault: String { "http://127.0.0.1:\(ports.cloudVault)" }
+  /// Where CloudVault sends users back to who connect their accounts.
+  var connectCallback: String { "\(issuer)/connect/my-cloudvault/callback" }
+  /// The route to the photos of whoever asks.
+  static let myPhotosPath = "/my-photos"
   var redirectURI: String { "http://127.0.0.1:\(ports.cloudVault)\(PrintMyPics.callbackPath)" }
 
   init(directory: String, ports: Ports, databaseURI: String) throws {
@@ -95,6 +100,15 @@ struct DevHome {
         scopes: [read_photos]
         allowed_hosts: [127.0.0.1]
         development: { allow_http: true, allow_private_addresses: true }
+      # Where users connect accounts of their own. The issuer's metadata tells the endpoints.
+      my-cloudvault:
+        issuer: \(cloudVault)
+        client: { id: postern, secret: "${file:\(directory)/secrets/cloudvault}", authentication: client_secret_basic }
+        grant: authorization_code
+        scopes: [read_photos]
+        rotation: none
+        allowed_hosts: [127.0.0.1]
+        development: { allow_http: true, allow_private_addresses: true }
 
     shutdown: { delay: 0s }
 
@@ -109,6 +123,12 @@ struct DevHome {
         credential: { kind: client_credentials, provider: cloudvault }
         upstream: cloudvault
         rewrite: { strip_prefix: /photos, add_prefix: /api/v1/photos }
+      - name: my-photos
+        match: { path: /my-photos/**, methods: [GET] }
+        require: { scopes: [photos.read] }
+        credential: { kind: connection, provider: my-cloudvault }
+        upstream: cloudvault
+        rewrite: { strip_prefix: /my-photos, add_prefix: /api/v1/photos }
 
     """
   }

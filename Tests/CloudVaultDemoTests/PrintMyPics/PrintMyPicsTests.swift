@@ -97,6 +97,19 @@ struct PrintMyPicsTests {
     #expect(postern.requests.last?.form == Secret("token=prt_1&token_type_hint=refresh_token"))
   }
 
+  @Test("Who has not connected CloudVault is led to Postern's own address for it, and nowhere else", arguments: [
+    ("http://127.0.0.1:8080/connect/my-cloudvault", true), ("https://evil.example/connect", false),
+    ("http://127.0.0.1:8080.evil.example/", false), ("javascript:alert(1)", false),
+  ])
+  func notConnected(address: String, isShown: Bool) async throws {
+    let postern = ScriptedPostern(.tokens("pat_1", refresh: "prt_1"), .json(424, #"{"connect_url":"\#(address)"}"#), .json(200, ""))
+    let response = try await Browser(postern).connect()
+    #expect(response.status == (isShown ? 200 : 502))
+    #expect(text(response).contains("href=\"\(address)\"") == isShown)
+    // The tokens lead to nothing yet, so they are given back.
+    #expect(postern.requests.last?.url == EndpointURL("\(Self.issuer)/oauth/revoke"))
+  }
+
   @Test("Another site's form does nothing", arguments: ["cross-site", "same-site"])
   func foreignForm(site: String) async throws {
     let postern = ScriptedPostern(.tokens("pat_1", refresh: "prt_1"), .photos)

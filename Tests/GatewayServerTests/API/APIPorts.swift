@@ -1,5 +1,6 @@
 import Broker
 import Cryptography
+import JSON
 import OAuthCore
 import PosternTesting
 
@@ -12,12 +13,18 @@ struct ScriptedTokens: TokenVerifier {
     switch String(decoding: token, as: UTF8.self) {
     case "admin": scope = ["postern.admin", "photos.read"]
     case "reader": scope = ["photos.read"]
+    case "bound": scope = ["postern.admin"]
     case "outage": throw .unavailable
     default: return nil
     }
+    var claims: JSONObject = [:]
+    if token == Array("bound".utf8) {
+      claims["cnf"] = ["x5t#S256": .string(Base64URL.encode(SHA256.digest("certificate").bytes))]
+    }
     return TokenFacts(
       authorization: Authorization(
-        subject: Subject("backend"), client: ClientID("printmypics"), scope: scope, audience: [], authenticatedAt: nil),
+        subject: Subject("backend"), client: ClientID("printmypics"), scope: scope, audience: [], authenticatedAt: nil,
+        claims: claims),
       family: nil, locator: Locator(high: 1, low: 1), issuedAt: Timestamp(seconds: 0), expiresAt: Timestamp(seconds: 1 << 40),
       secretHash: SHA256.digest("t"))
   }

@@ -57,6 +57,16 @@ struct ManagementAPITests {
     }
   }
 
+  @Test("RFC 8705 §3: a token bound to a certificate is nothing without it")
+  func bound() async {
+    var request = HTTPRequest(method: "GET", path: "/api/v1/connections", fields: ["Authorization": "Bearer bound"])
+    #expect(await server.respond(to: request).status == 401)
+    request.certificate = Array("another".utf8)
+    #expect(await server.respond(to: request).status == 401)
+    request.certificate = Array("certificate".utf8)
+    #expect(await server.respond(to: request).status == 200)
+  }
+
   @Test("a ticket connects, whoever follows it; the pages name the app and the subject, and the connection its scopes")
   func tickets() async throws {
     try await connect("user-17")
