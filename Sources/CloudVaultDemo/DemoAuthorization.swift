@@ -1,4 +1,3 @@
-import Broker
 import Cryptography
 import GatewayServer
 import HTTPWire
@@ -101,8 +100,6 @@ public struct DemoAuthorization: Endpoint {
 
   private func page(status: Int = 200, title: String, main: HTML) -> HTTPResponse {
     let style = Base64.encode(SHA256.digest(PrintShopStyle.sheet.source).bytes)
-    // Browsers apply `form-action` to the redirect that follows, too. Source: CSP Level 3 §6.4.1.
-    let client = EndpointURL(users.redirectURI)?.origin ?? ""
     let whole: HTML = """
       <!doctype html>
       <html lang="en">
@@ -128,7 +125,9 @@ public struct DemoAuthorization: Endpoint {
       fields: [
         "Content-Type": "text/html; charset=utf-8",
         "Content-Security-Policy":
-          "default-src 'none'; style-src 'sha256-\(style)'; img-src data:; form-action 'self' \(client); base-uri 'none'; frame-ancestors 'none'",
+          // Browsers apply `form-action` to every redirect that follows, and the client may go on to anywhere.
+          // Source: CSP Level 3 §6.4.1.
+          "default-src 'none'; style-src 'sha256-\(style)'; img-src data:; form-action 'self' https: http:; base-uri 'none'; frame-ancestors 'none'",
         "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-store",
       ],

@@ -73,7 +73,9 @@ public struct ConnectEndpoint: Endpoint {
         provider: provider.rawValue, clientName: name, subject: browser.account?.username ?? ticket.subject.rawValue,
         scopes: ticket.scopes.isEmpty ? connector.scopes(of: provider) : ticket.scopes, ticket: text,
         csrf: browser.csrf.text)
-      return gate.pages.respond(page, afterSubmit: gate.providerSources)
+      // A provider that has asked this user before sends the browser straight on to where the ticket leads.
+      let back = ticket.returnTo.map { " " + RedirectTarget($0).sources } ?? ""
+      return gate.pages.respond(page, afterSubmit: gate.providerSources + back)
     } catch {
       throw .unavailable(error)
     }

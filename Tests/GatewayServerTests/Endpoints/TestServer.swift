@@ -86,7 +86,7 @@ struct TestServer {
     account = AccountEndpoint(
       gate: gate, clients: clients, consents: consents, tokens: tokens, scopes: scopes, connector: connector, clock: clock)
     tickets = ConnectTickets(
-      connector: connector, store: InMemoryConnectTicketStore(), mint: mint, returnURIs: ["https://app.example/done"],
+      connector: connector, store: InMemoryConnectTicketStore(), mint: mint, returnURIs: ["https://app.example/done", "http://127.0.0.1:3000/"],
       clock: clock)
     connect = ConnectEndpoint(gate: gate, connector: connector, tickets: tickets, clients: clients)
     let directory = InMemoryConnectionDirectory(store: connections)

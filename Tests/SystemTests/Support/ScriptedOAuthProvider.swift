@@ -19,6 +19,8 @@ final class ScriptedOAuthProvider: Sendable {
     var accessTokens: Set<String> = []
     var refreshToken = ""
     var isRefreshRefused = false
+    /// What came to `/hook`: signature fields and body.
+    var hooks: [(id: String, timestamp: String, signature: String, body: String)] = []
     var areCallsRefused = false
   }
 
@@ -60,6 +62,8 @@ final class ScriptedOAuthProvider: Sendable {
 
   var counts: Counts { state.withLock { $0.counts } }
   var accessToken: String { state.withLock { $0.accessToken } }
+  /// Webhooks that came, in their order.
+  var hooks: [(id: String, timestamp: String, signature: String, body: String)] { state.withLock { $0.hooks } }
   var tokens: [String] { state.withLock { [$0.accessToken, $0.refreshToken] } }
 
   /// The user has taken Postern's access away here.
@@ -104,6 +108,7 @@ final class ScriptedOAuthProvider: Sendable {
       case "/authorize": authorize(target)
       case "/token": token(Browser.parameters(of: "?\(body)"), Self.field("authorization", head))
       case "/revoke": revoke()
+      case "/hook": hook(head, body)
       default: call(Self.field("authorization", head))
       }
     let text = "HTTP/1.1 \(status) X\r\nConnection: close\r\nContent-Length: \(content.utf8.count)\r\n\(fields)\r\n\(content)"
@@ -144,6 +149,14 @@ final class ScriptedOAuthProvider: Sendable {
         #"{"access_token":"\#(state.accessToken)","refresh_token":"\#(state.refreshToken)","token_type":"Bearer","expires_in":\#(lifetime)}"#
       )
     }
+  }
+
+  private func hook(_ head: String, _ body: String) -> (Int, String, String) {
+    func field(_ name: String) -> String { Self.field(name, head) ?? "" }
+    state.withLock {
+      $0.hooks.append((field("webhook-id"), field("webhook-timestamp"), field("webhook-signature"), body))
+    }
+    return (204, "", "")
   }
 
   private func revoke() -> (Int, String, String) {
