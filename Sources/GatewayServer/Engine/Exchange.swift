@@ -30,12 +30,12 @@ final class Exchange {
   // SAFETY: set to nil before the connection is closed, which the engine holds until then.
   private(set) unowned(unsafe) var upstream: UpstreamConnection?
   /// Head and first body bytes as sent, until the response begins: for the one retry.
-  @exclusivity(unchecked) private var request: ByteQueue
+  @exclusivity(unchecked) var request: ByteQueue
   private(set) var isReplayable = false
   /// Where its `Host` line stands: another server may have another name.
-  private var hostLine = 0..<0
+  var hostLine = 0..<0
   /// Where the credential's stands: an upstream may refuse it.
-  private var credentialLine = 0..<0
+  var credentialLine = 0..<0
   /// Names what that line holds, of a credential that can be replaced.
   var credentialGeneration = Int64.min
   /// Whether a 401 of this request was answered with another credential, or could not be.
@@ -160,66 +160,6 @@ final class Exchange {
 
   /// What is known of the token may be older than the next step.
   func forgetToken() { hasToken = false }
-
-  /// Writes the head for the upstream.
-  ///
-  /// - Parameters:
-  ///   - pathStart: where the forwarded part of the path begins.
-  ///   - credential: a field line, or empty.
-  func composeRequest(
-    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer, pathStart: Int, credential: UnsafeRawBufferPointer
-  ) {
-    compose(&request, head, bytes, route: route, server: server, pathStart: pathStart, credential: credential)
-  }
-
-  private func compose(
-    _ request: inout ByteQueue, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, route: LoopRoute, server: UpstreamServer,
-    pathStart: Int, credential: UnsafeRawBufferPointer
-  ) {
-    request.reserve(head.byteCount + 512)
-    request.append(
-      forwarding: head, bytes, prefix: route.addedPrefix, pathStart: pathStart, stripping: route.strippedFields)
-    hostLine = request.count..<request.count &+ server.hostLine.count
-    request.append(server.hostLine)
-    // For this hop: a server of HTTP/2 gets it without the nomination. Source: RFC 9110 §10.1.4.
-    if server.applicationProtocol != .http1, withClient({ $0.acceptsTrailers }) { request.append("Connection: TE\r\nTE: trailers\r\n") }
-    credentialLine = request.count..<request.count &+ credential.count
-    request.append(credential)
-    if tunnel != nil { request.append(Tunnel.fieldLines) }
-    withClient { $0.appendForwardedLines(to: &request) }
-    if route.tellsCertificate { withClient { $0.peer.secured?.append(to: &request, route.route.clientCertificate) } }
-    request.append(forwardedHostOf: head, bytes)
-    if withClient({ $0.channel.isCarried }) {
-      request.append(engine.via.beforeRequestIDOfHTTP2.bytes)
-    } else {
-      request.append(isHTTP10 ? engine.via.beforeRequestIDOfHTTP10.bytes : engine.via.beforeRequestID.bytes)
-    }
-    requestID.append(to: &request)
-    request.append("\r\n")
-    if let value = head.fields.traceParent { TraceField(bytes, value).append(to: &request, bytes, requestID) }
-    request.append("\r\n")
-  }
-
-  func replaceHostLine(by line: [UInt8]) {
-    let shift = line.count - hostLine.count
-    hostLine = replace(hostLine, by: line)
-    credentialLine = credentialLine.lowerBound &+ shift..<credentialLine.upperBound &+ shift
-  }
-
-  func replaceCredentialLine(by line: [UInt8]) { credentialLine = replace(credentialLine, by: line) }
-
-  /// - Returns: where `line` stands now.
-  private func replace(_ range: Range<Int>, by line: [UInt8]) -> Range<Int> {
-    var replaced = ByteQueue(pool: engine.pool)
-    replaced.reserve(request.count &+ line.count)
-    replaced.append(UnsafeRawBufferPointer(rebasing: request.readable[..<range.lowerBound]))
-    replaced.append(line)
-    replaced.append(UnsafeRawBufferPointer(rebasing: request.readable[range.upperBound...]))
-    swap(&request, &replaced)
-    return range.lowerBound..<range.lowerBound &+ line.count
-  }
-
-  func appendToRequest(_ body: Span<UInt8>) { request.append(body) }
 
   /// Sends the composed request on a pooled or a fresh connection.
   func dispatch(to server: UpstreamServer) {
