@@ -25,7 +25,13 @@ public final class WebhookDispatcher: Sendable {
   private let random: any RandomSource
   private let sleeper: any Sleeper
   private let report: @Sendable (Report) -> Void
-  private let endpoints: Mutex<[String: WebhookEndpoint]>
+  private let state: Mutex<State>
+
+  private struct State {
+    var endpoints: [String: WebhookEndpoint]
+    /// Whether the store knows them.
+    var isSubscribed = false
+  }
 
   /// What the operator should hear of.
   public struct Report: Sendable, Equatable {
@@ -45,24 +51,23 @@ public final class WebhookDispatcher: Sendable {
     self.random = random
     self.sleeper = sleeper
     self.report = report
-    self.endpoints = Mutex(Self.byID(endpoints))
+    state = Mutex(State(endpoints: Self.byID(endpoints)))
   }
 
   private static func byID(_ endpoints: [WebhookEndpoint]) -> [String: WebhookEndpoint] {
     Dictionary(endpoints.map { ($0.id, $0) }) { first, _ in first }
   }
 
-  /// Replaces the endpoints.
-  public func reconfigure(_ next: [WebhookEndpoint]) async {
-    endpoints.withLock { $0 = Self.byID(next) }
-    await subscribe()
+  /// Replaces the endpoints. The store hears of it as soon as it can; nobody waits for that.
+  public func reconfigure(_ next: [WebhookEndpoint]) {
+    state.withLock { $0 = State(endpoints: Self.byID(next)) }
   }
 
   /// Delivers until the task is cancelled.
   public func run() async {
-    await subscribe()
     var forgottenAt = clock.now
     while !Task.isCancelled {
+      await subscribe()
       // A full batch was not all.
       if await deliver() < Self.batchCount { await sleeper.sleep(for: Self.interval) }
       guard forgottenAt + Self.forgettingInterval <= clock.now else { continue }
@@ -71,19 +76,19 @@ public final class WebhookDispatcher: Sendable {
     }
   }
 
-  /// The store must know before anything happens; until it does, nothing else is done.
+  /// Tells the store who wants what, unless it knows; the next look tries again.
   private func subscribe() async {
-    while !Task.isCancelled {
-      let wanted = endpoints.withLock { Array($0.values) }
-      do { return try await store.subscribe(wanted) } catch { await sleeper.sleep(for: Self.interval) }
-    }
+    let wanted = state.withLock { state in state.isSubscribed ? nil : state.endpoints }
+    guard let wanted, (try? await store.subscribe(Array(wanted.values))) != nil else { return }
+    // Others may have been configured meanwhile.
+    state.withLock { state in if state.endpoints == wanted { state.isSubscribed = true } }
   }
 
   /// Delivers what is due now.
   ///
   /// - Returns: how many tries that were.
   func deliver() async -> Int {
-    let known = endpoints.withLock { $0 }
+    let known = state.withLock { $0.endpoints }
     guard !known.isEmpty,
       let due = try? await store.claim(Self.batchCount, for: Array(known.keys), lasting: Self.lease)
     else { return 0 }

@@ -204,7 +204,7 @@ final class ServedConfiguration: @unchecked Sendable {
     reach.credentials.reconfigure(next.providers)
     reach.janitor.keep(Retention(next))
     reach.api.replace(tokenPlane.api)
-    await reach.webhooks.reconfigure(next.webhooks)
+    reach.webhooks.reconfigure(next.webhooks)
     await publish(ending: change.changes)
     reach.foreign.keep(only: next.routes.routes)
     reach.changes.apply(change.changes)
