@@ -76,8 +76,7 @@ public final class InMemoryConnectionStore: UserConnectionStore {
     on key: ConnectionKey, generation: Int64, for duration: Duration
   ) async throws(StoreFailure) -> LeaseOutcome {
     try answer { state in
-      let isService = key.owner == .service
-      guard var row = state.rows[key] ?? (isService ? Row() : nil), isService || row.state == .active,
+      guard var row = state.rows[key] ?? (key.isRepeatable ? Row() : nil), key.isRepeatable || row.state == .active,
         row.generation == generation
       else { return .moved }
       if let end = row.leaseEndsAt, end > clock.now { return .held(remaining: end - clock.now) }

@@ -14,6 +14,7 @@ public struct ServerUnderTest: Sendable {
   public struct Parts: Sendable {
     public let handles: HandleMint
     public let codes: AuthorizationCodeSealer
+    public let verifier: AccessTokenVerifier
   }
 
   public static let issuer = "https://auth.example"
@@ -63,15 +64,15 @@ public struct ServerUnderTest: Sendable {
     signingKeys = try await SigningKeys.load(from: InMemorySigningKeyStore(), ring: ring, at: clock.now)
     revocations = RevocationSet(clock: clock)
     store.add(revocations)
-    registry = try GrantRegistry(grants(Parts(handles: handles, codes: codes)))
+    verifier = AccessTokenVerifier(
+      issuer: policy.issuer, handles: handles, store: store, clients: self.clients, signingKeys: signingKeys,
+      revocations: revocations, clock: clock)
+    registry = try GrantRegistry(grants(Parts(handles: handles, codes: codes, verifier: verifier)))
 
     let secrets = SecretVerification(
       work: ImmediateWork(), random: random, dummy: Scrypt.hash(password: Secret("nobody's"), logN: 4))
     let authenticator = ClientAuthenticator(clients: self.clients, secrets: secrets, limiter: limiter)
     let accessTokens = AccessTokenIssuer(issuer: policy.issuer, handles: handles, signingKeys: signingKeys)
-    verifier = AccessTokenVerifier(
-      issuer: policy.issuer, handles: handles, store: store, clients: self.clients, signingKeys: signingKeys,
-      revocations: revocations, clock: clock)
     token = TokenEndpoint(
       registry: registry, authenticator: authenticator, store: store, accessTokens: accessTokens, handles: handles,
       policy: policy, audit: audit, clock: clock)

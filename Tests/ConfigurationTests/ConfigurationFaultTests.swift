@@ -255,12 +255,6 @@ struct ConfigurationFaultTests {
     ("scopes:\n",
      "grants:\n  - authorization_code\n  - refresh_token\n  - client_credentials\n  - { \"urn:x\": https://x.example }\nscopes:\n",
      "13:5: external grants are not available in this version"),
-    ("grant: client_credentials", "grant: jwt_bearer",
-     "26:12: providers.vault.grant: jwt_bearer is not available in this version"),
-    ("allowed_hosts: [127.0.0.1]", "allowed_hosts: [127.0.0.1]\n    release: token_exchange",
-     "29:14: providers.vault.release: token_exchange is not available in this version"),
-    ("kind: client_credentials, provider: vault", "kind: token_exchange, provider: vault",
-     "36:25: routes[0].credential.kind: token_exchange is not available in this version"),
     ("upstream: api", "upstream: api\n    mcp: true", "38:10: mcp is not available in this version"),
   ]
 

@@ -104,11 +104,12 @@ struct ConnectionConfigurationTests {
     ("authorization_endpoint:", "keep_alive: 1s\n    authorization_endpoint:", "keep_alive must be from 1m to 366d"),
     ("authorization_endpoint:", "refresh_concurrency: 0\n    authorization_endpoint:", "refresh_concurrency must be from 1 to 256"),
     ("authorization_endpoint:", "rotation: sometimes\n    authorization_endpoint:", "none, strict, grace, unknown"),
-    ("authorization_endpoint:", "release: token_exchange\n    authorization_endpoint:", "token_exchange is not available in this version"),
+    ("authorization_endpoint:", "release: never\n    authorization_endpoint:", "says release: never, so no route sends its tokens"),
+    ("authorization_endpoint:", "release: always\n    authorization_endpoint:", "must be never, proxy_only, token_exchange"),
     ("authorization_endpoint:", "revocation_endpoint: http://vault.example/r\n    authorization_endpoint:", "secrets and tokens would travel in clear"),
     ("grant: authorization_code", "grant: client_credentials", "authorization_endpoint is for providers with grant: authorization_code"),
     ("kind: connection, provider: vault", "kind: client_credentials, provider: vault", "so a route uses it by kind: connection"),
-    ("require: { scopes: [photos.read] }", "anonymous: true", "an anonymous route has no subject whose connection it could use"),
+    ("require: { scopes: [photos.read] }", "anonymous: true", "an anonymous route has no subject whose connection or name it could use"),
     ("  vault:\n", "  \"..\":\n", "needs a letter or a digit"),
   ])
   func tells(piece: String, replacement: String, fault: String) {

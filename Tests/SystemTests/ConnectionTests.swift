@@ -126,4 +126,38 @@ extension SystemTests {
     for _ in 0..<3 { #expect(inParallel(24, call).allSatisfy { $0 == 401 }) }
     #expect(provider.counts.refreshes == 1)
   }
+
+  @Test("RFC 8693: at the token endpoint a client that may gets the token that its user has connected, and of no other provider")
+  func vault() throws {
+    let provider = try ScriptedOAuthProvider(firstLifetime: 3600)
+    defer { provider.stop() }
+    let grant = "urn:ietf:params:oauth:grant-type:token-exchange"
+    let deployment = try Deployment(processes: 0, grant: grant, connectable: provider.port)
+    let file = deployment.folder.appendingPathComponent("postern.yaml")
+    let text = try String(contentsOf: file, encoding: .utf8)
+    try text.replacingOccurrences(of: "rotation: strict\n", with: "rotation: strict\n    release: token_exchange\n")
+      .write(to: file, atomically: true, encoding: .utf8)
+    try deployment.launch().waitUntilReady()
+    let bearer = try #require(try userToken(deployment)["Authorization"]?.dropFirst("Bearer ".count))
+    func exchange(_ audience: String, as fields: [String: String]) throws -> Answer {
+      try HTTPClient.post(
+        port: deployment.port, "/oauth/token",
+        form: [
+          ("grant_type", grant), ("subject_token", String(bearer)), ("audience", audience),
+          ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+        ], fields: fields)
+    }
+    let early = try exchange("box", as: deployment.printMyPics)
+    #expect(early.status == 400 && early.error == "invalid_grant" && early.text.contains("/connect/box"))
+    var browser = Browser(deployment)
+    _ = try connect(&browser, provider, deployment)
+
+    let answer = try exchange("box", as: deployment.printMyPics)
+    #expect(answer.json["access_token"] as? String == provider.accessToken, "\(answer.text)")
+    #expect((3500...3600).contains(answer.json["expires_in"] as? Int ?? 0))
+    #expect(try exchange("cloudvault", as: deployment.printMyPics).error == "invalid_target")
+    #expect(try exchange("box", as: deployment.nightlyReport).error == "unauthorized_client")
+    #expect(provider.counts.refreshes == 0 && provider.counts.calls == 0)
+    #expect(!deployment.processes[0].logText.contains(provider.accessToken))
+  }
 }

@@ -12,6 +12,7 @@ extension ProviderClient {
     var authorization: Secret?
     switch authentication {
     case .basic: authorization = basicAuthorization
+    case .none: form = id.isEmpty ? form : identified(form)
     case .post: form = identified(form) + [("client_secret", secret.exposedText)]
     case .privateKeyJWT:
       guard let assertion else { preconditionFailure("a client with a key brings an assertion") }

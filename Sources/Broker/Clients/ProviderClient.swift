@@ -7,6 +7,8 @@ public struct ProviderClient: Sendable, Hashable {
     case post = "client_secret_post"
     /// An assertion signed by a key whose public half the provider knows. Source: RFC 7523 §2.2.
     case privateKeyJWT = "private_key_jwt"
+    /// The grant proves who asks, as a service account's does. Source: RFC 7523 §2.1, §3.1.
+    case none
   }
 
   public var id: String
@@ -24,6 +26,9 @@ public struct ProviderClient: Sendable, Hashable {
     self.authentication = authentication
     key = nil
   }
+
+  /// - Parameter id: named in requests unless it is empty.
+  public init(unauthenticated id: String) { self.init(id: id, secret: Secret(bytes: []), authentication: .none) }
 
   public init(id: String, key: AssertionKey) {
     self.id = id

@@ -27,9 +27,9 @@ struct CredentialRecord: Sendable, Equatable {
 
   func live(generation: Int64, jitter: Double, limits: BrokerLimits) -> LiveCredential {
     LiveCredential(
-      fieldValue: Secret(bytes: Array("Bearer ".utf8) + accessToken.exposedBytes), expiresAt: sendableUntil,
+      fieldValue: Secret(bytes: LiveCredential.scheme + accessToken.exposedBytes), expiresAt: sendableUntil,
       renewAt: renewAt(jitter: jitter), generation: generation,
-      heedsRefusalFrom: heedsRefusalFrom(limits))
+      heedsRefusalFrom: heedsRefusalFrom(limits), endsAt: expiresAt)
   }
 
   /// From here on another may be asked for because an upstream refuses this one.

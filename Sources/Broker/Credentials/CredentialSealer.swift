@@ -38,7 +38,7 @@ struct CredentialSealer: Sendable {
     let owner: JSON =
       switch connection.owner {
       case .service: .null
-      case .subject(let subject): .string(subject.rawValue)
+      case .subject(let subject), .exchanged(let subject): .string(subject.rawValue)
       }
     return JSON.array([.string(connection.provider.rawValue), owner, .integer(generation)]).bytes
   }

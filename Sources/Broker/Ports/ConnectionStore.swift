@@ -15,8 +15,8 @@ public protocol ConnectionStore: Sendable {
   func keptCredentials(of key: ConnectionKey) async throws(StoreFailure) -> [KeptCredential]
 
   /// Takes the right to renew and records the attempt, before the provider hears of it: where the row is still at
-  /// `generation`, no lease is live, and a subject's connection is active. One statement. A service's row is made when
-  /// there is none.
+  /// `generation`, no lease is live, and a subject's connection is active. One statement. The row of what is repeatable is
+  /// made when there is none.
   ///
   /// The lease tells whether an earlier attempt on the same generation may have been answered without our knowing.
   ///
@@ -53,10 +53,15 @@ public struct ConnectionKey: Sendable, Hashable {
     case service
     /// The credential that this subject connected.
     case subject(Subject)
+    /// The credential that the provider gives for Postern's word about this subject.
+    case exchanged(for: Subject)
   }
 
   public var provider: ProviderID
   public var owner: Owner
+
+  /// Whether another can be obtained at any time, with nothing but Postern's own word.
+  public var isRepeatable: Bool { if case .subject = owner { false } else { true } }
 
   public init(provider: ProviderID, owner: Owner) {
     self.provider = provider

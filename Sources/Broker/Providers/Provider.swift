@@ -25,8 +25,10 @@ public struct Provider: Sendable, Equatable {
   public var allowPrivateAddresses: Bool
   /// Life of a token whose response names none (`expires_in` is only RECOMMENDED, RFC 6749 §5.1).
   public var defaultLifetime: Duration
-  /// How users connect their accounts; nil: Postern obtains one token for itself, by client credentials.
+  /// How users connect their accounts; nil: nobody does, and Postern obtains tokens by `grant`.
   public var authorization: ProviderAuthorization?
+  public var grant: ProviderGrant
+  public var release: TokenRelease
   public var quirks: ProviderQuirks
 
   public static let lifetimeWhenUnnamed = Duration.seconds(300)
@@ -36,7 +38,7 @@ public struct Provider: Sendable, Equatable {
     audience: String? = nil, resources: [String] = [], allowedHosts: [String],
     allowHTTP: Bool = false, allowPrivateAddresses: Bool = false,
     defaultLifetime: Duration = Provider.lifetimeWhenUnnamed, authorization: ProviderAuthorization? = nil,
-    quirks: ProviderQuirks = ProviderQuirks()
+    grant: ProviderGrant = .clientCredentials, release: TokenRelease = .proxyOnly, quirks: ProviderQuirks = ProviderQuirks()
   ) {
     self.id = id
     precondition(tokenEndpoint != nil || issuer != nil, "a provider's token endpoint is named, or its issuer is")
@@ -52,6 +54,8 @@ public struct Provider: Sendable, Equatable {
     self.allowPrivateAddresses = allowPrivateAddresses
     self.defaultLifetime = defaultLifetime
     self.authorization = authorization
+    self.grant = grant
+    self.release = release
     self.quirks = quirks
   }
 

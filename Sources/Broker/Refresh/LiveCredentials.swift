@@ -47,6 +47,7 @@ public final class LiveCredentials: Sendable, ChangeObserver {
   private let state = Mutex(State())
   private let store: any ConnectionStore
   private let channel: ProviderChannel
+  private let assertions: IdentityAssertions?
   private let sealer: CredentialSealer
   private let clock: any WallClock
   private let random: any RandomSource
@@ -60,10 +61,11 @@ public final class LiveCredentials: Sendable, ChangeObserver {
   /// - Parameters:
   ///   - providers: those with `authorization` have connections of users, the others one of Postern itself.
   ///   - directory: what providers publish; nil: nobody shares it.
+  ///   - assertions: what providers with `tokenExchange` believe.
   ///   - executor: where store and provider are called from, such as a loop; nil: the default executor.
   public init(
     providers: [Provider], store: any ConnectionStore, transport: any ProviderTransport,
-    directory: ProviderDirectory? = nil, keyRing: KeyRing,
+    directory: ProviderDirectory? = nil, assertions: IdentityAssertions? = nil, keyRing: KeyRing,
     clock: any WallClock, random: any RandomSource, sleeper: any Sleeper, executor: (any TaskExecutor)?,
     observer: any BrokerObserver, limits: BrokerLimits = BrokerLimits(), rememberedMax: Int = LiveCredentials.rememberedMax
   ) {
@@ -72,6 +74,7 @@ public final class LiveCredentials: Sendable, ChangeObserver {
       transport: transport,
       directory: directory ?? ProviderDirectory(transport: transport, clock: clock, executor: executor), clock: clock,
       random: random)
+    self.assertions = assertions
     sealer = CredentialSealer(ring: keyRing)
     self.clock = clock
     self.random = random
@@ -101,8 +104,12 @@ public final class LiveCredentials: Sendable, ChangeObserver {
     for provider: ProviderID, of owner: ConnectionKey.Owner = .service, replacing generation: Int64? = nil,
     isRefused: Bool = false
   ) async throws(BrokerFailure) -> LiveCredential {
-    let key = ConnectionKey(provider: provider, owner: owner)
-    state.withLock { if owner != .service, $0.used.count < rememberedMax { $0.used.insert(key) } }
+    let key = state.withLock { state in
+      let owner = state.providers[provider]?.owner(meaning: owner) ?? owner
+      let key = ConnectionKey(provider: provider, owner: owner)
+      if !key.isRepeatable, state.used.count < rememberedMax { state.used.insert(key) }
+      return key
+    }
     let unwanted = generation.map { Unwanted(generation: $0, isRefused: isRefused) }
     let credential = try await credential(key, replacing: unwanted)
     // A renewal that was under way already wanted any that is live.
@@ -183,7 +190,9 @@ public final class LiveCredentials: Sendable, ChangeObserver {
   public func apply(_ changes: [Change]) {
     state.withLock { state in
       for case .connectionChanged(let provider, let subject) in changes {
-        Self.forget(ConnectionKey(provider: ProviderID(provider), owner: .subject(subject)), &state)
+        for owner in [ConnectionKey.Owner.subject(subject), .exchanged(for: subject)] {
+          Self.forget(ConnectionKey(provider: ProviderID(provider), owner: owner), &state)
+        }
       }
     }
   }
@@ -206,7 +215,7 @@ public final class LiveCredentials: Sendable, ChangeObserver {
   private func demand(
     _ key: ConnectionKey, replacing unwanted: Unwanted?, by waiter: Waiter, at now: Timestamp, _ state: inout State
   ) -> Result<LiveCredential, BrokerFailure>? {
-    guard let provider = state.providers[key.provider], provider.hasConnections(of: key.owner) else {
+    guard let provider = state.providers[key.provider], provider.hasCredentials(of: key.owner) else {
       return .failure(.unknownProvider)
     }
     let number = entry(of: key, &state)
@@ -254,7 +263,7 @@ public final class LiveCredentials: Sendable, ChangeObserver {
     by renewal: ProviderGate.Renewal
   ) async {
     let driver = RefreshDriver(
-      connection: key, provider: provider, store: store, channel: channel, sealer: sealer, clock: clock,
+      connection: key, provider: provider, store: store, channel: channel, assertions: assertions, sealer: sealer, clock: clock,
       sleeper: sleeper, observer: observer, limits: limits,
       isEnding: { [self] in state.withLock { $0.isShuttingDown } },
       turnsAway: { [gates] in gates.enter(key.provider, by: renewal) })
@@ -376,12 +385,6 @@ public final class LiveCredentials: Sendable, ChangeObserver {
   }
 }
 
-extension Provider {
-  fileprivate func hasConnections(of owner: ConnectionKey.Owner) -> Bool {
-    (owner == .service) == (authorization == nil)
-  }
-}
-
 extension BrokerFailure {
   fileprivate init(_ failure: TokenEndpointFailure) {
     switch failure {
@@ -389,9 +392,4 @@ extension BrokerFailure {
     case .transient: self = .unavailable(retryAfter: .zero)
     }
   }
-}
-
-extension RandomSource {
-  /// Uniform in 0..<1.
-  func jitter() -> Double { Double(words().0 >> 11) / Double(1 << 53) }
 }

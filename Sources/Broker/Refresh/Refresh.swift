@@ -21,11 +21,12 @@ import OAuthCore
 ///          └ ─────────────────────────────────────→ refused
 /// ```
 ///
-/// Without the store a refresh token is not sent, since another instance could send it, too; client credentials are.
+/// Without the store a refresh token is not sent, since another instance could send it, too; what can be repeated is.
 struct Refresh: Sendable, Equatable {
   /// What is presented for a new token.
   enum Grant: Sendable, Equatable {
-    case clientCredentials
+    /// Postern's own word, which is as good the next time.
+    case repeatable
     case refreshToken(ProviderAuthorization.Rotation)
   }
 
@@ -62,7 +63,7 @@ struct Refresh: Sendable, Equatable {
   struct Attempt: Sendable, Equatable {
     /// nil: the store was not there to give one.
     var lease: ConnectionLease?
-    /// Refresh tokens that were presented so far; none: client credentials.
+    /// Refresh tokens that were presented so far; none: Postern's own word.
     var presented: [Secret] = []
   }
 
@@ -87,7 +88,7 @@ struct Refresh: Sendable, Equatable {
     case takeLease(generation: Int64)
     /// → `slept`, `interrupted`
     case sleep(Duration)
-    /// Ask the provider, with the refresh token of what is replaced; nil: with client credentials.
+    /// Ask the provider, with the refresh token of what is replaced; nil: with Postern's own word.
     /// → `answered`, `failed`
     case ask(replacing: CredentialRecord?)
     /// Before a refusal is believed. → `reread`, `storeFailed`
@@ -154,7 +155,7 @@ struct Refresh: Sendable, Equatable {
     case (.asking(let attempt), .failed(let failure)): return finish(.failed(failure, lease: attempt.lease))
     case (.doubting(let attempt), .reread(let found, let kept)): return believe(attempt, found, kept, at: now)
     case (.reading, .storeFailed), (.leasing, .storeFailed):
-      return grant == .clientCredentials ? ask(with: nil, Attempt()) : finish(.storeUnavailable)
+      return grant == .repeatable ? ask(with: nil, Attempt()) : finish(.storeUnavailable)
     case (.doubting, .storeFailed): return finish(.storeUnavailable)
     default: return nil
     }
@@ -170,7 +171,7 @@ struct Refresh: Sendable, Equatable {
       if record.sendableUntil > now {
         let isUnheeded = isRefused && now < record.heedsRefusalFrom(limits)
         if generation > replacing ?? .min || isUnheeded { return finish(.adopted(record, generation: generation)) }
-        if record.refreshToken == nil, grant != .clientCredentials { return finish(.kept(record, generation: generation)) }
+        if record.refreshToken == nil, grant != .repeatable { return finish(.kept(record, generation: generation)) }
       }
       state = .leasing(record)
       return .takeLease(generation: generation)

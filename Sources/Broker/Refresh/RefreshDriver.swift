@@ -7,6 +7,8 @@ struct RefreshDriver: Sendable {
   let provider: Provider
   let store: any ConnectionStore
   let channel: ProviderChannel
+  /// nil: no provider takes them.
+  let assertions: IdentityAssertions?
   let sealer: CredentialSealer
   let clock: any WallClock
   let sleeper: any Sleeper
@@ -60,10 +62,10 @@ struct RefreshDriver: Sendable {
   }
 
   private func ask(replacing replaced: CredentialRecord?) async -> Refresh.Event {
-    let grant: TokenRequest.Grant = (replaced?.refreshToken).map { .refreshToken($0) } ?? .clientCredentials
-    let request = TokenRequest(provider: provider, grant: grant, deadline: limits.providerDeadline)
     let sentAt = clock.now
     do throws(TokenEndpointFailure) {
+      let grant = try await grant(presenting: replaced?.refreshToken, at: sentAt)
+      let request = TokenRequest(provider: provider, grant: grant, deadline: limits.providerDeadline)
       let token = try await request.send(over: channel)
       observer.observe(.obtained, of: connection)
       return .answered(CredentialRecord(token, to: request, sentAt: sentAt, replacing: replaced))
@@ -72,11 +74,33 @@ struct RefreshDriver: Sendable {
     }
   }
 
+  private func grant(
+    presenting refreshToken: Secret?, at now: Timestamp
+  ) async throws(TokenEndpointFailure) -> TokenRequest.Grant {
+    if let refreshToken { return .refreshToken(refreshToken) }
+    guard provider.grant != .clientCredentials else { return .clientCredentials }
+    guard let endpoint = await channel.directory.endpoints(of: provider)?.token.description else {
+      throw .transient(.undiscovered, retryAfter: nil)
+    }
+    let identifier = Base64URL.encode(channel.random.bytes(16))
+    switch (provider.grant, connection.owner) {
+    case (.jwtBearer(let account), _):
+      return .jwtBearer(assertion: account.assertion(for: endpoint, issuedAt: now, identifier: identifier))
+    case (.tokenExchange, .exchanged(let subject)):
+      guard let assertions else { preconditionFailure("a provider is told who subjects are, and nobody signs") }
+      let assertion = assertions.assertion(
+        of: subject, for: provider.issuer ?? endpoint, issuedAt: now, lifetime: ClientAssertion.lifetime,
+        identifier: identifier)
+      return .tokenExchange(subjectToken: assertion)
+    case (.tokenExchange, _), (.clientCredentials, _): preconditionFailure("nobody owns a credential of this kind")
+    }
+  }
+
   // MARK: What the store holds
 
   private func find() async throws(StoreFailure) -> Refresh.Found {
     let found = try await store.connection(connection)
-    guard case .subject = connection.owner else {
+    guard !connection.isRepeatable else {
       guard let stored = found?.credential, let record = readable(stored) else {
         return .nothing(generation: found?.credential?.generation ?? 0)
       }
@@ -104,12 +128,19 @@ struct RefreshDriver: Sendable {
 
 extension Provider {
   var refreshGrant: Refresh.Grant {
-    authorization.map { .refreshToken($0.rotation) } ?? .clientCredentials
+    authorization.map { .refreshToken($0.rotation) } ?? .repeatable
   }
 
   /// Of the tokens that are kept for it: those with another are of no use.
   var fingerprint: String {
-    let grant: TokenRequest.Grant = authorization == nil ? .clientCredentials : .refreshToken(Secret(bytes: []))
-    return TokenRequest(provider: self, grant: grant, deadline: .zero).fingerprint
+    let nothing = Secret(bytes: [])
+    let presented: TokenRequest.Grant =
+      switch grant {
+      case _ where authorization != nil: .refreshToken(nothing)
+      case .clientCredentials: .clientCredentials
+      case .jwtBearer: .jwtBearer(assertion: nothing)
+      case .tokenExchange: .tokenExchange(subjectToken: nothing)
+      }
+    return TokenRequest(provider: self, grant: presented, deadline: .zero).fingerprint
   }
 }

@@ -21,9 +21,11 @@ extension CredentialRecord {
   ///   - sentAt: when the provider was asked; the life is counted from there, so that a slow answer does not lengthen it.
   ///   - old: what was refreshed; its refresh token stays when no other came. Source: RFC 6749 §6.
   init(_ token: TokenResponse, to request: TokenRequest, sentAt: Timestamp, replacing old: CredentialRecord?) {
-    let refreshToken = token.refreshToken ?? old?.refreshToken
+    let isUsers = request.provider.authorization != nil
+    // What can be asked for anew needs none.
+    let refreshToken = isUsers ? token.refreshToken ?? old?.refreshToken : nil
     // A token that names no end and cannot be replaced is good until the upstream says otherwise.
-    let unnamed = refreshToken == nil ? RenewalMargins.lifetimeMax : request.provider.defaultLifetime
+    let unnamed = isUsers && refreshToken == nil ? RenewalMargins.lifetimeMax : request.provider.defaultLifetime
     self.init(
       accessToken: token.accessToken, refreshToken: refreshToken, obtainedAt: sentAt,
       expiresAt: sentAt + (token.lifetime ?? unnamed), fingerprint: request.fingerprint)

@@ -11,6 +11,10 @@ struct TokenRequest: Sendable {
     case authorizationCode(Secret, redirectURI: String, verifier: Secret)
     /// Without `scope`: what was granted stays. Source: RFC 6749 §6.
     case refreshToken(Secret)
+    /// Source: RFC 7523 §2.1.
+    case jwtBearer(assertion: Secret)
+    /// Source: RFC 8693 §2.1.
+    case tokenExchange(subjectToken: Secret)
   }
 
   let provider: Provider
@@ -22,15 +26,32 @@ struct TokenRequest: Sendable {
   var fingerprint: String {
     var parts = [provider.tokenEndpoint?.description ?? provider.issuer ?? "", provider.client.id]
     // What a user granted stands until the user grants something else.
-    if case .clientCredentials = grant { parts += parameters.map { "\($0.name)=\($0.value)" } }
+    switch grant {
+    case .authorizationCode, .refreshToken: break
+    case .clientCredentials, .jwtBearer, .tokenExchange:
+      parts += parameters.filter { !Self.proofs.contains($0.name) }.map { "\($0.name)=\($0.value)" }
+    }
+    if case .jwtBearer(let account) = provider.grant {
+      parts += [account.issuer, account.subject, account.audience ?? ""]
+    }
     return String(decoding: JSON.array(parts.map(JSON.string)).bytes, as: UTF8.self)
   }
+
+  /// Different each time.
+  private static let proofs: Set<String> = ["assertion", "subject_token"]
 
   var parameters: [(name: String, value: String)] {
     var form: [(name: String, value: String)]
     switch grant {
     case .clientCredentials:
       form = [("grant_type", "client_credentials")]
+    case .jwtBearer(let assertion):
+      form = [("grant_type", GrantType.jwtBearer.rawValue), ("assertion", assertion.exposedText)]
+    case .tokenExchange(let subjectToken):
+      form = [
+        ("grant_type", GrantType.tokenExchange.rawValue), ("subject_token", subjectToken.exposedText),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+      ]
     case .authorizationCode(let code, let redirectURI, let verifier):
       form = [
         ("grant_type", "authorization_code"), ("code", code.exposedText), ("redirect_uri", redirectURI),

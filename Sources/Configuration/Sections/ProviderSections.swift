@@ -25,7 +25,7 @@ extension YAMLValue {
       let id = section.required("id") { $0.text }
       let authentication = section.optional("authentication", default: usual) { value in
         value.choice(
-          ProviderClient.Authentication.allCases.filter { keys || $0 != .privateKeyJWT }.map { ($0.rawValue, $0) },
+          ProviderClient.Authentication.allCases.filter { $0 != .none && (keys || $0 != .privateKeyJWT) }.map { ($0.rawValue, $0) },
           unavailable: (keys ? [] : ["private_key_jwt"]) + ["tls_client_auth", "none"])
       }
       guard authentication == .privateKeyJWT else {
@@ -41,7 +41,7 @@ extension YAMLValue {
     }
   }
 
-  private var assertionKey: AssertionKey? {
+  var assertionKey: AssertionKey? {
     guard let secret else { return nil }
     guard let key = try? AssertionKey(parsing: secret) else {
       return fault("\(path) must be a private JWK (RFC 7517) of type P-256 or Ed25519")
@@ -74,16 +74,20 @@ extension Section {
     let isDiscovered = issuer != nil
     let endpoint = endpoint("token_endpoint", isRequired: !isDiscovered)
     let keySet = optional("jwks_uri") { $0.endpointURL }
-    let client = required("client") { $0.providerClient(usual: usual) }
     let grant = required("grant") { value in
       value.choice(
-        [("client_credentials", GrantType.clientCredentials), ("authorization_code", .authorizationCode)],
-        unavailable: ["token_exchange", "jwt_bearer"])
+        [
+          ("client_credentials", GrantType.clientCredentials), ("authorization_code", .authorizationCode),
+          ("token_exchange", .tokenExchange), ("jwt_bearer", .jwtBearer),
+        ])
     }
+    // A service account's assertion says who asks.
+    let client = grant == .jwtBearer
+      ? optional("client", default: ProviderClient(unauthenticated: "")) { $0.providerClient(usual: usual) }
+      : required("client") { $0.providerClient(usual: usual) }
     let authorization = authorization(for: grant, isDiscovered: isDiscovered)
-    optional("release") { value in
-      value.choice([("proxy_only", ())], unavailable: ["never", "token_exchange"])
-    }
+    let ownGrant = providerGrant(grant)
+    let release = tokenRelease(for: grant)
     let defaultLifetime = optional("default_lifetime", default: Provider.lifetimeWhenUnnamed) { value in
       value.duration(in: .seconds(30) ... RenewalMargins.lifetimeMax)
     }
@@ -114,13 +118,13 @@ extension Section {
         "\(value.path): secrets and tokens would travel in clear; use https, or development: { allow_http: true }")
     }
     guard endpoint != nil || issuer != nil, let client, let grant, let scopes, let resources, let quirks, let allowedHosts,
-      let defaultLifetime
+      let defaultLifetime, let ownGrant, let release
     else { return nil }
     if grant == .authorizationCode, authorization == nil { return nil }
     return Provider(
       id: id, issuer: issuer, tokenEndpoint: endpoint, keySetURL: keySet, client: client, scopes: scopes,
       audience: audience, resources: resources, allowedHosts: allowedHosts, allowHTTP: allowHTTP, allowPrivateAddresses: allowPrivateAddresses,
-      defaultLifetime: defaultLifetime, authorization: authorization, quirks: quirks)
+      defaultLifetime: defaultLifetime, authorization: authorization, grant: ownGrant, release: release, quirks: quirks)
   }
 
   /// An endpoint that the metadata of an issuer can tell.

@@ -46,77 +46,6 @@ extension YAMLValue {
     guard let known, !known.names.contains(text) else { return scope }
     return fault("scope \"\(text)\" is not declared under scopes\(didYouMean(text, among: known.names))")
   }
-
-  /// The field that carries an API key: any but those that frame or route the request.
-  fileprivate var credentialField: String? {
-    guard let text else { return nil }
-    guard FieldRules.canCarryCredential(text) else { return fault("\(path): \"\(text)\" cannot carry a credential") }
-    return text
-  }
-
-  /// A secret that is sent as a field value. Source: RFC 9110 §5.5, without obs-text.
-  fileprivate var fieldSecret: Secret? {
-    guard let secret else { return nil }
-    guard secret.exposedBytes.allSatisfy({ (0x20...0x7e).contains($0) }) else {
-      return fault("\(path) must be visible ASCII, since it is sent as a header field")
-    }
-    return secret
-  }
-
-  fileprivate func credential(_ providers: Declarations<Provider>, for upstream: Upstream?) -> CredentialRule? {
-    section { section in
-      let kind = section.required("kind") { value in
-        value.choice(
-          ["client_credentials", "connection", "api_key", "basic", "none"].map { ($0, $0) },
-          unavailable: ["token_exchange", "jwt_bearer", "signed_assertion"])
-      }
-      switch kind {
-      case "client_credentials", "connection":
-        return section.required("provider") { value in
-          guard let provider = providers.resolve("provider", at: value) else { return nil }
-          value.requireDestination(provider, allows: upstream)
-          let isConnection = kind == "connection"
-          guard isConnection == (provider.authorization != nil) else {
-            return value.fault(
-              "provider \"\(provider.id)\" has grant: \(isConnection ? "client_credentials" : "authorization_code"), "
-                + "so a route uses it by kind: \(isConnection ? "client_credentials" : "connection")")
-          }
-          return isConnection ? .connection(provider: provider.id) : .clientCredentials(provider: provider.id)
-        }
-      case "api_key":
-        let field = section.required("header") { $0.credentialField }
-        let key = section.required("secret") { $0.fieldSecret }
-        guard let field, let key else { return nil }
-        return .apiKey(fieldName: field, key: key)
-      case "basic":
-        let username = section.required("username") { $0.basicUsername }
-        let password = section.required("secret") { $0.fieldSecret }
-        guard let username, let password else { return nil }
-        return .basic(username: username, password: password)
-      case "none":
-        return CredentialRule.none
-      default:
-        // The kind is faulty; the members of every kind are known all the same.
-        for key in ["provider", "header", "secret", "username"] { _ = section.member(key) }
-        return nil
-      }
-    }
-  }
-
-  /// Source: RFC 7617 §2: a user-id has no colon.
-  private var basicUsername: String? {
-    guard let text else { return nil }
-    return text.contains(":") ? fault("\(path) must not have a colon (RFC 7617 §2)") : text
-  }
-
-  /// A provider's tokens go to the hosts it allows and nowhere else.
-  private func requireDestination(_ provider: Provider, allows upstream: Upstream?) {
-    for server in upstream?.servers ?? [] where !provider.allows(host: server.host) {
-      fault(
-        "provider \"\(provider.id)\" does not let its tokens go to \(server.host), a server of upstream "
-          + "\"\(upstream?.name ?? "")\"; add it to allowed_hosts if it may have them")
-    }
-  }
 }
 
 extension Section {
@@ -153,8 +82,8 @@ extension Section {
     }
     let streams = optional("streams", default: StreamRules()) { $0.section { $0.streams(of: access) } }
     let certificate = optional("client_certificate", default: .none) { $0.choice(ClientCertificateRule.self) }
-    if case .connection = credential, access?.isAnonymous == true {
-      member("credential")?.fault("\(value.path): an anonymous route has no subject whose connection it could use")
+    if credential?.needsSubject == true, access?.isAnonymous == true {
+      member("credential")?.fault("\(value.path): an anonymous route has no subject whose connection or name it could use")
     }
     if case .connection = credential, let acceptance, !acceptance.tokens.contains(.own), !acceptance.takesSessions {
       member("credential")?.fault("\(value.path): callers of other issuers have connected nothing; accept self, too")

@@ -134,6 +134,10 @@ extension ClientConnection {
       }
       exchange.credentialGeneration = credential.generation
       return line.withUnsafeBytes { forward(route, path, credential: $0, bytes) }
+    case .assertions(let assertions):
+      guard let token else { return deny(.missingToken, route, bytes) }
+      let line = assertions.line(for: token.facts.subject, at: engine.wallNow)
+      return line.withUnsafeBytes { forward(route, path, credential: $0, bytes) }
     }
   }
 

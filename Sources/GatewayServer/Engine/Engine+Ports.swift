@@ -17,16 +17,20 @@ extension Engine {
     public var connections: any ConnectionSource
     /// nil: no route takes tokens of others.
     public var foreign: ForeignSources?
+    /// nil: no route tells its upstream who asks.
+    public var assertions: IdentityAssertions?
 
     public init(
       verifier: any TokenVerifier, freshness: any Freshness, credentials: any CredentialSource,
-      connections: any ConnectionSource = NoConnections(), foreign: ForeignSources? = nil
+      connections: any ConnectionSource = NoConnections(), foreign: ForeignSources? = nil,
+      assertions: IdentityAssertions? = nil
     ) {
       self.verifier = verifier
       self.freshness = freshness
       self.credentials = credentials
       self.connections = connections
       self.foreign = foreign
+      self.assertions = assertions
     }
   }
 }

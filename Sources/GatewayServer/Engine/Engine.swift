@@ -27,6 +27,7 @@ public final class Engine: @unchecked Sendable {
   private var freshnessSeen: (at: Int64, isFresh: Bool) = (.min, false)
   private let credentials: any CredentialSource
   private let connectionSource: any ConnectionSource
+  private let assertions: IdentityAssertions?
   private let foreign: ForeignSources?
   private(set) var endpoints: EndpointTable
   private(set) var trustedProxies: TrustedProxies
@@ -101,6 +102,7 @@ public final class Engine: @unchecked Sendable {
     freshness = ports.freshness
     credentials = ports.credentials
     connectionSource = ports.connections
+    assertions = ports.assertions
     foreign = ports.foreign
     self.endpoints = endpoints
     self.tlsFailed = tlsFailed
@@ -185,16 +187,20 @@ public final class Engine: @unchecked Sendable {
   func cache(of inquiry: Inquiry) -> VerificationCache { inquiry.source == .session ? sessions : verification }
 
   private func credential(of route: Route) -> LoopCredential {
-    if case .clientCredentials(let provider) = route.credential {
+    switch route.credential {
+    case .clientCredentials(let provider), .jwtBearer(let provider):
       let known = providers[provider] ?? ProviderCredential(provider, source: credentials, loop: loop)
       providers[provider] = known
       return .provider(known)
-    }
-    if case .connection(let provider) = route.credential {
+    case .connection(let provider), .tokenExchange(let provider):
       let known = connections[provider]
         ?? LoopConnections(provider, source: connectionSource, loop: loop, capacity: limits.connectionCredentials)
       connections[provider] = known
       return .connections(known)
+    case .signedAssertion(let rule):
+      guard let assertions else { preconditionFailure("route \(route.name) tells who asks, and nobody signs") }
+      return .assertions(LoopAssertions(rule, assertions: assertions, capacity: limits.connectionCredentials))
+    case .none, .apiKey, .basic: break
     }
     guard let name = route.credential.fieldName, let value = route.credential.fixedValue else { return .none }
     return .fixed(Array(name.utf8) + Array(": ".utf8) + value.exposedBytes + Array("\r\n".utf8))

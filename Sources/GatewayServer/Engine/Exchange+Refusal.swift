@@ -44,7 +44,7 @@ extension Exchange {
     switch route?.credential {
     case .provider(let credential): credential
     case .connections(let connections): token.map { connections.credential(of: $0.facts.subject) }
-    case .fixed, .some(.none), nil: nil
+    case .fixed, .assertions, .some(.none), nil: nil
     }
   }
 

@@ -91,6 +91,8 @@ enum LoopCredential {
   /// The whole field line, ready to be sent.
   case fixed([UInt8])
   case provider(ProviderCredential)
-  /// The credential that the subject of the presented token has connected.
+  /// The credential that the subject of the presented token has connected, or that a provider gives for it.
   case connections(LoopConnections)
+  /// Who the subject is, signed.
+  case assertions(LoopAssertions)
 }

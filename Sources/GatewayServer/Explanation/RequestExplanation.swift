@@ -314,6 +314,10 @@ extension CredentialRule {
     case .apiKey(let fieldName, _): "api_key, in the field \(fieldName)"
     case .basic: "basic, in the field Authorization"
     case .clientCredentials(let provider): "client_credentials of provider \(provider), in the field Authorization"
+    case .jwtBearer(let provider): "jwt_bearer of provider \(provider), in the field Authorization"
+    case .tokenExchange(let provider): "token_exchange for the caller at provider \(provider), in the field Authorization"
+    case .signedAssertion(let rule):
+      "signed_assertion of the caller for \(rule.audience), in the field \(rule.fieldName)"
     case .connection(let provider): "what the caller has connected at provider \(provider), in the field Authorization"
     }
   }

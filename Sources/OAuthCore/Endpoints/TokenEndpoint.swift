@@ -42,7 +42,7 @@ public struct TokenEndpoint: Sendable {
       let plan = try await planner(context)
       let issued = try await issuance.execute(plan, grant.descriptor, client, for: constraint, at: now)
 
-      event.kind = .tokenIssued
+      event.kind = plan.isRelease ? .tokenReleased : .tokenIssued
       event.subject = issued.authorization.subject
       event.scope = issued.authorization.scope
       event.artefact = issued.family ?? issued.locator

@@ -21,6 +21,7 @@ struct TokenIssuance: Sendable {
       return try await issue(plan, authorization, descriptor, client, draft, expiresAt: expiresAt, at: now)
     case .family(let refresh):
       return try await self.refresh(refresh, client, draft, expiresAt: expiresAt, at: now)
+    case .released(let released): return IssuedTokens(released, to: client, at: now)
     }
   }
 
@@ -119,6 +120,27 @@ struct IssuedTokens: Sendable, CustomStringConvertible {
   let refreshToken: String?
 
   var description: String { "access token \(locator)" }
+
+  /// As it is: no scope, life or constraint of Postern's says anything about it.
+  fileprivate init(_ released: ReleasedToken, to client: Client, at now: Timestamp) {
+    precondition(released.client == client.id, "a grant released a token to another client than the authenticated one")
+    self.init(
+      authorization: Authorization(subject: released.subject, client: client.id, scope: [], audience: []),
+      locator: released.presented, family: nil, accessToken: released.token.accessToken.exposedText,
+      expiresIn: max(.zero, released.token.expiresAt - now), refreshToken: nil)
+  }
+
+  init(
+    authorization: Authorization, locator: Locator, family: Locator?, accessToken: String, expiresIn: Duration,
+    refreshToken: String?
+  ) {
+    self.authorization = authorization
+    self.locator = locator
+    self.family = family
+    self.accessToken = accessToken
+    self.expiresIn = expiresIn
+    self.refreshToken = refreshToken
+  }
 
   private static let ownMembers: Set<String> = ["refresh_token", "scope"]
 

@@ -9,6 +9,8 @@ public struct IssuancePlan: Sendable {
     case decided(Authorization)
     /// The stored family knows; the statement reads it. For refreshing.
     case family(FamilyRefresh)
+    /// Nothing is issued: the answer is a token of another issuer, which Postern holds for the subject.
+    case released(ReleasedToken)
   }
 
   public var authority: Authority
@@ -27,6 +29,8 @@ public struct IssuancePlan: Sendable {
   /// Further members of the token response.
   public var responseMembers: JSONObject
 
+  var isRelease: Bool { if case .released = authority { true } else { false } }
+
   public init(
     _ authority: Authority, lifetime: Duration? = nil, wantsRefreshToken: Bool = false, family: Locator? = nil,
     consumes: [OneTimeArtefact] = [], restsOnConsent: Bool = false, responseMembers: JSONObject = [:]
@@ -38,6 +42,22 @@ public struct IssuancePlan: Sendable {
     self.consumes = consumes
     self.restsOnConsent = restsOnConsent
     self.responseMembers = responseMembers
+  }
+}
+
+/// A token out of the vault. Source: RFC 8693 §2.2.1.
+public struct ReleasedToken: Sendable {
+  public var subject: Subject
+  public var client: ClientID
+  /// The token that spoke for the subject.
+  public var presented: Locator
+  public var token: VaultToken
+
+  public init(subject: Subject, client: ClientID, presented: Locator, token: VaultToken) {
+    self.subject = subject
+    self.client = client
+    self.presented = presented
+    self.token = token
   }
 }
 

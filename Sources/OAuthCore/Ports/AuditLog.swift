@@ -2,6 +2,8 @@
 public struct AuditEvent: Sendable, Equatable {
   public enum Kind: String, Sendable {
     case tokenIssued = "token_issued"
+    /// Another issuer's token was handed out.
+    case tokenReleased = "token_released"
     case tokenRefused = "token_refused"
     case tokenRevoked = "token_revoked"
     /// A code or a refresh token was used again; what came from it has ended.

@@ -24,4 +24,8 @@ public struct GrantType: RawRepresentable, Sendable, Hashable, CustomStringConve
   public static let authorizationCode = GrantType("authorization_code")
   public static let clientCredentials = GrantType("client_credentials")
   public static let refreshToken = GrantType("refresh_token")
+  /// Source: RFC 8693 §2.1.
+  public static let tokenExchange = GrantType("urn:ietf:params:oauth:grant-type:token-exchange")
+  /// Source: RFC 7523 §2.1.
+  public static let jwtBearer = GrantType("urn:ietf:params:oauth:grant-type:jwt-bearer")
 }

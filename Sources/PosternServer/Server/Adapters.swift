@@ -58,7 +58,10 @@ struct LoggedBroker: BrokerObserver {
 
   func observe(_ event: BrokerEvent, of connection: ConnectionKey) {
     var metadata: Logger.Metadata = ["provider": "\(connection.provider)"]
-    if case .subject(let subject) = connection.owner { metadata["subject"] = "\(subject)" }
+    switch connection.owner {
+    case .subject(let subject), .exchanged(let subject): metadata["subject"] = "\(subject)"
+    case .service: break
+    }
     switch event {
     case .obtained: logger.info("credential obtained", metadata: metadata)
     case .connected(let generation): logger.info("account connected, generation \(generation)", metadata: metadata)

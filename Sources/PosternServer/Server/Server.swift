@@ -65,8 +65,9 @@ final class Server: Sendable {
     let changes = ChangeRelay()
     let egress = EgressClient(loops: loops, pool: resolvers)
     let directory = ProviderDirectory(transport: egress, clock: clock, executor: loops[0])
+    let assertions = IdentityAssertions(issuer: configuration.issuer.description, signingKeys: signingKeys)
     let credentials = LiveCredentials(
-      providers: configuration.providers, store: stores.connections, transport: egress, directory: directory,
+      providers: configuration.providers, store: stores.connections, transport: egress, directory: directory, assertions: assertions,
       keyRing: configuration.keys, clock: clock, random: SystemRandom(), sleeper: LoopSleeper(loop: loops[0]), executor: loops[0],
       observer: LoggedBroker())
     let services = TokenServices(
@@ -91,7 +92,8 @@ final class Server: Sendable {
       group: group, endpoints: tokenPlane.endpoints,
       ports: Engine.Ports(
         verifier: services.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials,
-        connections: ConnectedCredentials(credentials: credentials, issuer: services.issuer), foreign: foreign),
+        connections: ConnectedCredentials(credentials: credentials, issuer: services.issuer), foreign: foreign,
+        assertions: assertions),
       limits: limits, trustedProxies: configuration.trustedProxies,
       via: ViaField(deployment: configuration.issuer.description),
       accessLog: logger.logLevel <= .info ? LogWriter.standardError.append : nil,

@@ -20,7 +20,9 @@ struct TokenPlane: Sendable {
     let (issuer, ring, clock, handles) = (services.issuer, services.ring, services.clock, services.handles)
     let (stores, clients, tokens) = (services.stores, services.clients, services.tokens)
     let accounts = LayeredAccountDirectory(configured: configuration.accounts, database: stores.accounts)
-    let available = BuiltInGrants.handlers(ring: ring, handles: handles) + plugged
+    let vault = ConnectionVault(credentials: services.credentials, providers: configuration.providers, issuer: issuer)
+    let builtIn = BuiltInGrants.handlers(ring: ring, handles: handles, verifier: services.verifier, vault: vault)
+    let available = builtIn + plugged
     let registry = try GrantRegistry(available.filter { configuration.grants.contains($0.descriptor.grantType) })
     let authenticator = ClientAuthenticator(clients: clients, secrets: services.secrets, limiter: services.limiter)
 

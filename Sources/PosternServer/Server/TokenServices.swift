@@ -24,6 +24,7 @@ struct TokenServices: Sendable {
   let transport: any ProviderTransport
   /// What providers publish.
   let directory: ProviderDirectory
+  /// What the vault holds.
   let credentials: LiveCredentials
   /// Hears at once of what is changed here.
   let changes: ChangeRelay

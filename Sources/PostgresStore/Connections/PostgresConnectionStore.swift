@@ -48,7 +48,7 @@ public struct PostgresConnectionStore: ConnectionStore {
     WITH target AS (
       SELECT connection_credential.connection, attempt_open
       FROM connection_credential JOIN connection ON connection.id = connection_credential.connection
-      WHERE connection.id = connection_id($1, $2) AND (state = 'active' OR subject IS NULL) AND generation = $3
+      WHERE connection.id = connection_id($1, $2) AND (state = 'active' OR $5) AND generation = $3
         AND (lease_until > clock_timestamp()) IS NOT TRUE
       FOR UPDATE OF connection_credential
     ), leased AS (
@@ -178,14 +178,14 @@ public struct PostgresConnectionStore: ConnectionStore {
       (generation: try row.int64(0), remaining: try row.optionalInt64(1))
     }
     guard let row = found.first else {
-      guard key.owner == .service, generation == 0 else { return .moved }
+      guard key.isRepeatable, generation == 0 else { return .moved }
       _ = try await database.query(Self.prepare, key.columns)
       return try await takeLease(on: key, generation: generation, for: duration)
     }
     guard row.generation == generation else { return .moved }
     let remaining = max(0, row.remaining ?? 0)
     // Not held any more: it ran out between the two statements, or the row was made there. The next try gets it, or another.
-    if remaining == 0, key.owner == .service { return try await takeLease(on: key, generation: generation, for: duration) }
+    if remaining == 0, key.isRepeatable { return try await takeLease(on: key, generation: generation, for: duration) }
     // A user's connection may have ended: whoever asked reads it again.
     return .held(remaining: .microseconds(remaining))
   }
@@ -194,7 +194,8 @@ public struct PostgresConnectionStore: ConnectionStore {
     on key: ConnectionKey, _ generation: Int64, _ duration: Duration
   ) async throws(StoreFailure) -> ConnectionLease? {
     try await database.query(
-      Self.takeLease, key.columns + [.int64(generation), .int64(duration.wholeMicroseconds)]
+      Self.takeLease,
+      key.columns + [.int64(generation), .int64(duration.wholeMicroseconds), .bool(key.isRepeatable)]
     ) { row throws(PostgresError) in
       ConnectionLease(connection: key, generation: generation, epoch: try row.int64(0), isInDoubt: try row.bool(1))
     }.first
@@ -232,7 +233,7 @@ extension ConnectionKey {
   var columns: [PostgresValue] {
     switch owner {
     case .service: [.text(provider.rawValue), .text(nil)]
-    case .subject(let subject): [.text(provider.rawValue), .text(subject.rawValue)]
+    case .subject(let subject), .exchanged(let subject): [.text(provider.rawValue), .text(subject.rawValue)]
     }
   }
 }

@@ -11,22 +11,37 @@ public enum CredentialRule: Sendable, Hashable {
   case basic(username: String, password: Secret)
   /// A bearer token that Postern obtains for itself from a provider. Source: RFC 6749 §4.4.
   case clientCredentials(provider: ProviderID)
+  /// One that a provider gives for assertions of a service account. Source: RFC 7523 §2.1.
+  case jwtBearer(provider: ProviderID)
   /// The bearer token that the subject of the presented token has connected. Source: RFC 6749 §4.1.
   case connection(provider: ProviderID)
+  /// One that a provider gives for a statement of Postern's about who the subject is. Source: RFC 8693 §2.1.
+  case tokenExchange(provider: ProviderID)
+  /// That statement itself, for upstreams that verify it by Postern's keys.
+  case signedAssertion(SignedAssertionRule)
 
   /// The request field that carries the credential; nil: none.
   public var fieldName: String? {
     switch self {
     case .none: nil
     case .apiKey(let fieldName, _): fieldName
-    case .basic, .clientCredentials, .connection: "Authorization"
+    case .signedAssertion(let rule): rule.fieldName
+    case .basic, .clientCredentials, .jwtBearer, .connection, .tokenExchange: "Authorization"
     }
   }
 
-  /// The field's value when it never changes; nil when there is none or a provider must be asked.
+  /// Whether it depends on whom the request speaks for.
+  public var needsSubject: Bool {
+    switch self {
+    case .connection, .tokenExchange, .signedAssertion: true
+    case .none, .apiKey, .basic, .clientCredentials, .jwtBearer: false
+    }
+  }
+
+  /// The field's value when it never changes; nil when there is none, or it is obtained or made.
   public var fixedValue: Secret? {
     switch self {
-    case .none, .clientCredentials, .connection: return nil
+    case .none, .clientCredentials, .jwtBearer, .connection, .tokenExchange, .signedAssertion: return nil
     case .apiKey(_, let key): return key
     case .basic(let username, let password):
       let pair = Array(username.utf8) + [UInt8(ascii: ":")] + password.exposedBytes

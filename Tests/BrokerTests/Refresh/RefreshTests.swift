@@ -23,7 +23,7 @@ struct RefreshTests {
   }
 
   private static func service(replacing generation: Int64? = nil) -> Refresh {
-    Refresh(.clientCredentials, replacing: generation, limits: BrokerLimits(), at: now)
+    Refresh(.repeatable, replacing: generation, limits: BrokerLimits(), at: now)
   }
 
   /// Feeds events; the action after the last.

@@ -348,3 +348,53 @@ struct UserCredentialsTests {
     #expect(scene.provider.callCount == 0)
   }
 }
+
+@Suite("The vault", .timeLimit(.minutes(1)))
+struct ConnectionVaultTests {
+  private func vault(_ scene: Scene, _ release: TokenRelease) -> ConnectionVault {
+    var provider = Provider.connectable()
+    provider.release = release
+    return ConnectionVault(credentials: scene.instance(), providers: [provider], issuer: "https://auth.example")
+  }
+
+  private func release(_ vault: ConnectionVault, _ audience: String = "cloudvault") async -> Result<VaultToken, OAuthError> {
+    do throws(OAuthError) {
+      return .success(try await vault.release(audience, to: ClientID("agent"), for: Scene.alice))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  @Test("RFC 8693 §2.2.1: the token itself, with the end that the provider named, refreshed if need be")
+  func released() async throws {
+    let scene = Scene()
+    try await scene.connect()
+    let vault = vault(scene, .tokenExchange)
+    let end = scene.time.now + .seconds(3600)
+    #expect(await release(vault) == .success(VaultToken(accessToken: Secret("access-0"), expiresAt: end)))
+    scene.time.advance(by: .seconds(3600))
+    #expect(await release(vault).map(\.accessToken) == .success(Secret("token-1")))
+  }
+
+  @Test("nothing is released of a provider that does not say so, of one that is not there, nor without a connection")
+  func denied() async throws {
+    let scene = Scene()
+    try await scene.connect()
+    for vault in [vault(scene, .never), vault(scene, .proxyOnly)] {
+      guard case .failure(let error) = await release(vault) else { Issue.record("released"); continue }
+      #expect(error.code == .invalidTarget)
+    }
+    guard case .failure(let unknown) = await release(vault(scene, .tokenExchange), "other") else {
+      Issue.record("released")
+      return
+    }
+    #expect(unknown.code == .invalidTarget)
+    try await scene.store.revoke(Scene.key)
+    guard case .failure(let error) = await release(vault(scene, .tokenExchange)) else {
+      Issue.record("released")
+      return
+    }
+    #expect(error.code == .invalidGrant && error.description.hasSuffix("https://auth.example/connect/cloudvault"))
+    #expect(scene.provider.callCount == 0)
+  }
+}

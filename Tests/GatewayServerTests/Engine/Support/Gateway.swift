@@ -24,6 +24,7 @@ final class Gateway: @unchecked Sendable {
     _ routes: [Route], upstreams: [String: [SocketAddress]], endpoints: EndpointTable = EndpointTable(),
     verifier: ScriptedVerifier = ScriptedVerifier(), credentials: ScriptedCredentials = ScriptedCredentials(),
     connections: any ConnectionSource = NoConnections(), foreign: ForeignSources? = nil,
+    assertions: IdentityAssertions? = nil,
     freshness: any Freshness = AlwaysFresh(), limits: EngineLimits = EngineLimits(), timeouts: Upstream.Timeouts = .init(),
     trustedProxies: [AddressBlock] = [], via: ViaField = .none, accessLog: AccessLog.Sink? = nil
   ) throws {
@@ -33,7 +34,8 @@ final class Gateway: @unchecked Sendable {
     group.start()
     let snapshot = try Gateway.snapshot(routes, upstreams, timeouts)
     let ports = Engine.Ports(
-      verifier: verifier, freshness: freshness, credentials: credentials, connections: connections, foreign: foreign)
+      verifier: verifier, freshness: freshness, credentials: credentials, connections: connections, foreign: foreign,
+      assertions: assertions)
     let loop = group.loops[0]
     (engine, address) = onLoop(loop) {
       let engine = Engine(loop: loop, endpoints: endpoints, ports: ports, limits: limits, trustedProxies: trustedProxies, via: via, accessLog: accessLog)
