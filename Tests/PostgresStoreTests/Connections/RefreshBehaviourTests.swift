@@ -87,32 +87,6 @@ struct RefreshBehaviourTests {
     }
   }
 
-  @Test("an answer that is no token leaves the connection as it was, and the next call brings one", arguments: [
-    ProviderResponse.json(200, "{}"), .json(408, ""), .json(425, ""), .json(429, ""), .json(500, ""), .json(200, "<html>"),
-    .json(401, #"{"error":"invalid_client"}"#), .json(400, #"{"error":"invalid_scope"}"#),
-  ])
-  func transient(_ answer: ProviderResponse) async throws {
-    try await withInstances(2) { instances in
-      let fleet = Fleet(instances, rotation: .strict)
-      try await fleet.connect()
-      fleet.provider.script(answer)
-      guard case .failure(let failure) = await fleet.brokers[0].answer(Fleet.key()) else {
-        Issue.record("a token out of nothing")
-        return
-      }
-      #expect(failure.retryAfter != nil)
-      #expect(try await fleet.state() == .active)
-      // Both hear the failure, or wait for the pause to end.
-      var answers: Set<Result<String, BrokerFailure>> = []
-      for _ in 0..<2000 where answers != [.success("Bearer access-alice/1-2")] {
-        answers = Set(await fleet.ask(2).keys)
-        await instances[0].loops[0].sleep(for: .milliseconds(10))
-      }
-      #expect(answers == [.success("Bearer access-alice/1-2")])
-      #expect(fleet.provider.callCount == 2)
-    }
-  }
-
   @Test("PostgreSQL that hangs between answer and commit: the caller is served at once, and the token is stored when it goes on")
   func pausedDatabase() async throws {
     let directory = "/tmp/postern-paused-\(UInt32.random(in: 0...UInt32.max))"

@@ -22,18 +22,20 @@ final class ScriptedOAuthProvider: Sendable {
     /// What came to `/hook`: signature fields and body.
     var hooks: [(id: String, timestamp: String, signature: String, body: String)] = []
     var areCallsRefused = false
+    /// Seconds that access tokens after the first live.
+    let lifetime: Int
+    var interruption: Interruption?
   }
 
   let port: Int
   private let listener: Int32
-  private let state = Mutex(State())
-  /// Seconds that the first access token lives, and those after it.
+  private let state: Mutex<State>
+  /// Seconds that the first access token lives.
   private let firstLifetime: Int
-  private let laterLifetime: Int
 
   init(firstLifetime: Int, laterLifetime: Int = 3600) throws {
     self.firstLifetime = firstLifetime
-    self.laterLifetime = laterLifetime
+    state = Mutex(State(lifetime: laterLifetime))
     port = try freePort()
     listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var yes: Int32 = 1
@@ -75,6 +77,18 @@ final class ScriptedOAuthProvider: Sendable {
   /// The API takes no token any more.
   func refuseCalls() { state.withLock { $0.areCallsRefused = true } }
 
+  /// Something that happens while it is asked for a refresh, whose answer then never arrives.
+  struct Interruption: Sendable {
+    /// Whether it has dealt with the request by then.
+    let isLate: Bool
+    let action: @Sendable () -> Void
+  }
+
+  /// Interrupts the next refresh.
+  func interrupt(late isLate: Bool, _ action: @escaping @Sendable () -> Void) {
+    state.withLock { $0.interruption = Interruption(isLate: isLate, action: action) }
+  }
+
   // MARK: HTTP
 
   private func serve(_ connection: Int32) {
@@ -103,14 +117,15 @@ final class ScriptedOAuthProvider: Sendable {
 
   private func answer(_ connection: Int32, _ head: String, _ body: String) {
     let target = String(head.split(separator: " ")[1])
-    let (status, fields, content) =
+    let answer: (status: Int, fields: String, content: String)? =
       switch target.split(separator: "?")[0] {
       case "/authorize": authorize(target)
-      case "/token": token(Browser.parameters(of: "?\(body)"), Self.field("authorization", head))
+      case "/token": token(body, Self.field("authorization", head))
       case "/revoke": revoke()
       case "/hook": hook(head, body)
       default: call(Self.field("authorization", head))
       }
+    guard let (status, fields, content) = answer else { return }
     let text = "HTTP/1.1 \(status) X\r\nConnection: close\r\nContent-Length: \(content.utf8.count)\r\n\(fields)\r\n\(content)"
     _ = text.withCString { write(connection, $0, strlen($0)) }
   }
@@ -124,12 +139,25 @@ final class ScriptedOAuthProvider: Sendable {
     return (302, "Location: \(asked["redirect_uri"] ?? "")?code=\(code)&state=\(asked["state"] ?? "")\r\n", "")
   }
 
-  private func token(_ form: [String: String], _ authorization: String?) -> (Int, String, String) {
+  private func token(_ body: String, _ authorization: String?) -> (Int, String, String)? {
+    let form = Browser.parameters(of: "?\(body)")
+    let interruption = form["grant_type"] == "refresh_token" ? state.withLock { $0.interruption.take() } : nil
+    if let interruption, !interruption.isLate {
+      interruption.action()
+      return nil
+    }
+    let answer = deal(with: form, authorization)
+    guard let interruption else { return answer }
+    interruption.action()
+    return nil
+  }
+
+  private func deal(with form: [String: String], _ authorization: String?) -> (Int, String, String) {
     func refusal(_ code: String) -> (Int, String, String) { (400, "Content-Type: application/json\r\n", #"{"error":"\#(code)"}"#) }
     guard authorization?.hasPrefix("Basic ") == true else { return refusal("invalid_client") }
     if form["grant_type"] == "refresh_token" { Thread.sleep(forTimeInterval: 0.3) }  // long enough for all to arrive
     return state.withLock { state in
-      var lifetime = laterLifetime
+      var lifetime = state.lifetime
       if form["grant_type"] == "authorization_code" {
         let proof = Browser.Proof(verifier: form["code_verifier"] ?? "")
         guard let challenge = state.challenges.removeValue(forKey: form["code"] ?? ""), challenge == proof.challenge else {
