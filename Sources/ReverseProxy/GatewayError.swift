@@ -46,6 +46,8 @@ public enum GatewayError: Error, Sendable, Equatable {
   case credentialUnavailable(retryable: Bool)
   /// The caller's subject has to connect an account at a provider first, or again, in a browser.
   case connectionRequired(connectURL: String)
+  /// The route is for one connection, and its owner is another subject.
+  case connectionNotOwned
   /// The store could not say whether the token is good, and a stale yes is not given.
   case verificationUnavailable
   case overloaded
@@ -64,7 +66,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .loopDetected: 508
     // Source: RFC 6585 §4.
     case .rateLimited: 429
-    case .crossSiteRequest: 403
+    case .crossSiteRequest, .connectionNotOwned: 403
     // Source: RFC 9110 §15.5.20.
     case .misdirected: 421
     case .dnsError, .connectionRefused, .connectionTerminated, .tlsProtocolError, .tlsCertificateError,
@@ -109,7 +111,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .credentialUnavailable, .verificationUnavailable, .overloaded, .shuttingDown, .internalError:
       "proxy_internal_error"
     case .badTarget, .routeNotFound, .methodNotAllowed, .accessDenied, .bodyTooLarge, .requestTimeout, .crossSiteRequest,
-      .misdirected, .rateLimited, .connectionRequired:
+      .misdirected, .rateLimited, .connectionRequired, .connectionNotOwned:
       nil
     }
   }
@@ -129,6 +131,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .crossSiteRequest: "cross_site_request"
     case .misdirected: "misdirected_request"
     case .connectionRequired: "connection_required"
+    case .connectionNotOwned: "connection_not_owned"
     case .credentialUnavailable: "credential_unavailable"
     case .verificationUnavailable: "verification_unavailable"
     case .overloaded: "overloaded"
@@ -165,6 +168,7 @@ public enum GatewayError: Error, Sendable, Equatable {
     case .responseMalformed: "The upstream's answer is not well-formed HTTP."
     case .upgradeFailed: "The upstream does not take WebSockets."
     case .connectionRequired: "The user has to connect an account for this: open connect_url in a browser."
+    case .connectionNotOwned: "The connection that this route uses is not the caller's."
     case .credentialUnavailable: "The credential for the upstream could not be obtained."
     case .verificationUnavailable: "The access token cannot be verified at the moment."
     case .overloaded: "The gateway has more work than it can take."

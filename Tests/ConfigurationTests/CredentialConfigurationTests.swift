@@ -1,6 +1,7 @@
 import Broker
 import Configuration
 import Cryptography
+import OAuthCore
 import ReverseProxy
 import Testing
 
@@ -52,6 +53,17 @@ struct CredentialConfigurationTests {
         with: "grant: authorization_code\n    authorization_endpoint: https://vault.example/a\n    release: token_exchange\n    client")
         .replacing("kind: client_credentials, provider: vault", with: "kind: connection, provider: vault"))
     #expect(released.providers[0].release == .tokenExchange)
+  }
+
+  @Test("a route may name one connection, by its id")
+  func ownedConnection() throws {
+    let grant = "grant: authorization_code\n    authorization_endpoint: https://vault.example/a"
+    let id = "01a2060d-bcd6-70c9-ab62-5489f676c854"
+    let configuration = try Fixture.load(Self.text(grant: grant, kind: "kind: connection, provider: vault, id: \(id)"))
+    #expect(
+      configuration.routes.routes[0].credential
+        == .ownedConnection(provider: ProviderID("vault"), id: try #require(Locator(text: id))))
+    #expect(Self.faults(Self.text(grant: grant, kind: "kind: connection, provider: vault, id: mine")).contains("must be the id of"))
   }
 
   @Test("an assertion is for the upstream, by its first server's name unless it has another")

@@ -1,5 +1,6 @@
 import Broker
 import Cryptography
+import OAuthCore
 import ReverseProxy
 
 extension YAMLValue {
@@ -14,7 +15,10 @@ extension YAMLValue {
       }
       switch kind {
       case "client_credentials", "jwt_bearer", "connection", "token_exchange":
-        return section.required("provider") { $0.providerCredential(providers, kind: kind ?? "", for: upstream) }
+        let rule = section.required("provider") { $0.providerCredential(providers, kind: kind ?? "", for: upstream) }
+        guard kind == "connection", let id = section.member("id") else { return rule }
+        guard let connection = id.connectionID, case .connection(let provider) = rule else { return nil }
+        return .ownedConnection(provider: provider, id: connection)
       case "signed_assertion":
         return section.signedAssertion(for: upstream)
       case "api_key":
@@ -31,7 +35,7 @@ extension YAMLValue {
         return CredentialRule.none
       default:
         // The kind is faulty; the members of every kind are known all the same.
-        for key in ["provider", "header", "secret", "username", "audience", "lifetime"] { _ = section.member(key) }
+        for key in ["provider", "header", "secret", "username", "audience", "lifetime", "id"] { _ = section.member(key) }
         return nil
       }
     }
@@ -50,6 +54,11 @@ extension YAMLValue {
       return fault("provider \"\(provider.id)\" has grant: \(grant), so a route uses it by kind: \(rule.kind)")
     }
     return rule.rule
+  }
+
+  private var connectionID: Locator? {
+    guard let text else { return nil }
+    return Locator(text: text) ?? fault("\(path) must be the id of a connection, as `postern connection list` shows it")
   }
 
   /// A provider's tokens go to the hosts it allows and nowhere else.

@@ -128,6 +128,13 @@ extension ClientConnection {
     case .connections(let connections):
       // Such a route is not anonymous; the configuration has seen to it.
       guard let token else { return deny(.missingToken, route, bytes) }
+      if let owner = connections.owner {
+        switch owner.isOwner(token.facts.subject, at: engine.wallNow) {
+        case true?: break
+        case false?: return refuse(.connectionNotOwned, bytes)
+        case nil: return park(untilKnown: owner, bytes)
+        }
+      }
       let credential = connections.credential(of: token.facts.subject)
       guard let line = credential.currentLine(at: engine.wallNow) else {
         return park(untilObtained: credential, connectURL: connections.connectURL, bytes)
@@ -194,6 +201,18 @@ extension ClientConnection {
         case .notConnected, .needsReauthentication: exchange.failure = .connectionRequired(connectURL: connectURL)
         case .refused, .unknownProvider: exchange.failure = .credentialUnavailable(retryable: false)
         }
+      }
+    }
+    return 0
+  }
+
+  private func park(untilKnown owner: ConnectionOwner, _ bytes: Span<UInt8>) -> Int {
+    guard let ticket = park() else { return refuse(.credentialUnavailable(retryable: true), bytes) }
+    exchange.forgetToken()
+    let engine = engine
+    owner.wait(at: { engine.wallNow }) { [self] failure in
+      resume(ticket) { exchange in
+        if failure != nil { exchange.failure = .credentialUnavailable(retryable: true) }
       }
     }
     return 0

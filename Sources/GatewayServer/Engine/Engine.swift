@@ -70,7 +70,7 @@ public final class Engine: @unchecked Sendable {
   private var http2Upstreams = Roster<HTTP2UpstreamConnection>()
   private(set) var upstreamGroups: [String: UpstreamGroup] = [:]
   private var providers: [ProviderID: ProviderCredential] = [:]
-  private var connections: [ProviderID: LoopConnections] = [:]
+  private var connections: [LoopConnections] = []
   private var routeSerial: UInt64 = 0
   private var wallOffset: Int64 = 0
   private var drained: [() -> Void] = []
@@ -192,11 +192,8 @@ public final class Engine: @unchecked Sendable {
       let known = providers[provider] ?? ProviderCredential(provider, source: credentials, loop: loop)
       providers[provider] = known
       return .provider(known)
-    case .connection(let provider), .tokenExchange(let provider):
-      let known = connections[provider]
-        ?? LoopConnections(provider, source: connectionSource, loop: loop, capacity: limits.connectionCredentials)
-      connections[provider] = known
-      return .connections(known)
+    case .connection(let provider), .tokenExchange(let provider): return .connections(connections(at: provider))
+    case .ownedConnection(let provider, let id): return .connections(connections(at: provider, id))
     case .signedAssertion(let rule):
       guard let assertions else { preconditionFailure("route \(route.name) tells who asks, and nobody signs") }
       return .assertions(LoopAssertions(rule, assertions: assertions, capacity: limits.connectionCredentials))
@@ -204,6 +201,15 @@ public final class Engine: @unchecked Sendable {
     }
     guard let name = route.credential.fieldName, let value = route.credential.fixedValue else { return .none }
     return .fixed(Array(name.utf8) + Array(": ".utf8) + value.exposedBytes + Array("\r\n".utf8))
+  }
+
+  /// - Parameter id: of the only one; nil: each subject's own.
+  private func connections(at provider: ProviderID, _ id: Locator? = nil) -> LoopConnections {
+    if let known = connections.first(where: { $0.provider == provider && $0.id == id }) { return known }
+    let new = LoopConnections(
+      provider, id: id, source: connectionSource, loop: loop, capacity: limits.connectionCredentials)
+    connections.append(new)
+    return new
   }
 
   // MARK: Changes
@@ -217,8 +223,9 @@ public final class Engine: @unchecked Sendable {
       switch change {
       case .credentialChanged(let provider):
         providers[ProviderID(provider)]?.invalidate()
-        connections[ProviderID(provider)]?.invalidateAll()
-      case .connectionChanged(let provider, let subject): connections[ProviderID(provider)]?.invalidate(subject)
+        for known in connections where known.provider.rawValue == provider { known.invalidateAll() }
+      case .connectionChanged(let provider, let subject):
+        for known in connections where known.provider.rawValue == provider { known.invalidate(subject) }
       default: break
       }
     }
@@ -230,7 +237,7 @@ public final class Engine: @unchecked Sendable {
     verification.forgetEverything()
     sessions.forgetEverything()
     for credential in providers.values { credential.invalidate() }
-    for credentials in connections.values { credentials.invalidateAll() }
+    for credentials in connections { credentials.invalidateAll() }
     streams?.doubtEverything()
   }
 

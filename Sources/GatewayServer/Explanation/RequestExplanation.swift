@@ -314,6 +314,8 @@ extension CredentialRule {
     case .apiKey(let fieldName, _): "api_key, in the field \(fieldName)"
     case .basic: "basic, in the field Authorization"
     case .clientCredentials(let provider): "client_credentials of provider \(provider), in the field Authorization"
+    case .ownedConnection(let provider, let id):
+      "connection \(id) at provider \(provider), for its owner alone, in the field Authorization"
     case .jwtBearer(let provider): "jwt_bearer of provider \(provider), in the field Authorization"
     case .tokenExchange(let provider): "token_exchange for the caller at provider \(provider), in the field Authorization"
     case .signedAssertion(let rule):

@@ -10,8 +10,14 @@ public protocol ConnectionSource: Sendable {
   func credential(
     for provider: ProviderID, of subject: Subject, refused generation: Int64?
   ) async throws(BrokerFailure) -> LiveCredential
+  /// nil: there is no such connection at the provider.
+  func owner(of connection: Locator, at provider: ProviderID) async throws(BrokerFailure) -> Subject?
   /// Where a browser goes to connect an account at the provider.
   func connectURL(for provider: ProviderID) -> String
+}
+
+extension ConnectionSource {
+  public func owner(of connection: Locator, at provider: ProviderID) async throws(BrokerFailure) -> Subject? { nil }
 }
 
 /// For a gateway whose users connect nothing.
@@ -43,14 +49,20 @@ final class LoopConnections: @unchecked Sendable {
   /// What `GatewayError.connectionRequired` names.
   let connectURL: String
   let provider: ProviderID
+  /// Whose connection alone is used; nil: each subject's own.
+  let owner: ConnectionOwner?
+  let id: Locator?
   private let source: any ConnectionSource
   private let loop: EventLoop
   private let generationMax: Int
   private var recent: [Subject: ProviderCredential] = [:]
   private var previous: [Subject: ProviderCredential] = [:]
 
-  init(_ provider: ProviderID, source: any ConnectionSource, loop: EventLoop, capacity: Int) {
+  /// - Parameter id: of the one connection that is used; nil: each subject's own is.
+  init(_ provider: ProviderID, id: Locator? = nil, source: any ConnectionSource, loop: EventLoop, capacity: Int) {
     self.provider = provider
+    self.id = id
+    owner = id.map { ConnectionOwner(provider, id: $0, source: source, loop: loop) }
     self.source = source
     self.loop = loop
     connectURL = source.connectURL(for: provider)

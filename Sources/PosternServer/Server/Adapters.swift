@@ -40,6 +40,7 @@ struct LoopSleeper: Sleeper {
 /// The connections of users, as the data plane sees them.
 struct ConnectedCredentials: ConnectionSource {
   let credentials: LiveCredentials
+  let directory: any ConnectionDirectory
   let issuer: String
 
   func credential(
@@ -47,6 +48,15 @@ struct ConnectedCredentials: ConnectionSource {
   ) async throws(BrokerFailure) -> LiveCredential {
     try await credentials.credential(
       for: provider, of: .subject(subject), replacing: generation, isRefused: generation != nil)
+  }
+
+  func owner(of connection: Locator, at provider: ProviderID) async throws(BrokerFailure) -> Subject? {
+    let found: ConnectionDetails?
+    do { found = try await directory.connection(id: "\(connection)") } catch {
+      throw .unavailable(retryAfter: .seconds(1))
+    }
+    guard let found, found.key.provider == provider, case .subject(let subject) = found.key.owner else { return nil }
+    return subject
   }
 
   func connectURL(for provider: ProviderID) -> String { "\(issuer)/connect/\(provider)" }

@@ -92,7 +92,8 @@ final class Server: Sendable {
       group: group, endpoints: tokenPlane.endpoints,
       ports: Engine.Ports(
         verifier: services.verifier, freshness: FeedFreshness(feed: feed), credentials: credentials,
-        connections: ConnectedCredentials(credentials: credentials, issuer: services.issuer), foreign: foreign,
+        connections: ConnectedCredentials(
+          credentials: credentials, directory: stores.connectionDirectory, issuer: services.issuer), foreign: foreign,
         assertions: assertions),
       limits: limits, trustedProxies: configuration.trustedProxies,
       via: ViaField(deployment: configuration.issuer.description),

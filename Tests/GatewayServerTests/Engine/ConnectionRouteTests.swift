@@ -16,14 +16,16 @@ struct ConnectionRouteTests {
 
   private func get(_ token: String) -> String { "GET / HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer \(token)\r\n\r\n" }
 
-  private func scene(_ connections: ScriptedConnections, capacity: Int = 100) throws -> (Gateway, ScriptedUpstream) {
+  private func scene(
+    _ connections: ScriptedConnections, capacity: Int = 100, route: Route = route
+  ) throws -> (Gateway, ScriptedUpstream) {
     let upstream = try ScriptedUpstream(answering: Self.ok)
     let verifier = ScriptedVerifier()
     for subject in ["alice", "bob", "carol"] { verifier.add("pat_\(subject)", subject: subject) }
     var limits = EngineLimits()
     limits.connectionCredentials = capacity
     let gateway = try Gateway(
-      [Self.route], upstreams: ["up": [upstream.address]], verifier: verifier, connections: connections, limits: limits)
+      [route], upstreams: ["up": [upstream.address]], verifier: verifier, connections: connections, limits: limits)
     return (gateway, upstream)
   }
 
@@ -85,6 +87,44 @@ struct ConnectionRouteTests {
     #expect(connections.state.withLock { $0.asked } == ["alice", "bob", "alice"])
     let tokens = upstream.received.joined().split(separator: "\r\n").filter { $0.hasPrefix("Authorization:") }
     #expect(tokens == ["alices", "bobs", "alices", "bobs", "alices-second", "bobs"].map { "Authorization: Bearer \($0)" })
+  }
+
+  @Test("a route that names a connection serves its owner alone: others are refused, and the upstream hears nothing of them")
+  func owned() throws {
+    let id = Locator(high: 7, low: 7)
+    let connections = ScriptedConnections()
+    for subject in ["alice", "bob"] { connections.set(subject, "\(subject)s") }
+    connections.state.withLock { $0.owners[id] = Subject("alice") }
+    let route = Route.everything(
+      access: AccessPolicy(requiredScopes: ["read"]), credential: .ownedConnection(provider: ProviderID("vault"), id: id))
+    let (gateway, upstream) = try scene(connections, route: route)
+    defer { upstream.stop() }
+    let client = try gateway.connect()
+    for _ in 0..<2 {
+      client.send(get("pat_bob"))
+      let message = try #require(client.readMessage())
+      #expect(message.head.hasPrefix("HTTP/1.1 403 ") && message.body.contains("connection_not_owned"))
+    }
+    #expect(upstream.received.isEmpty && connections.state.withLock { $0.asked }.isEmpty)
+    client.send(get("pat_alice"))
+    #expect(client.readMessage()?.head.hasPrefix("HTTP/1.1 200 ") == true)
+    #expect(upstream.received.joined().contains("Authorization: Bearer alices\r\n"))
+    #expect(connections.state.withLock { $0.ownerAskedCount } == 1)
+  }
+
+  @Test("a route that names a connection which is not there serves nobody")
+  func ownedByNobody() throws {
+    let connections = ScriptedConnections()
+    connections.set("alice", "alices")
+    let route = Route.everything(
+      access: AccessPolicy(requiredScopes: ["read"]),
+      credential: .ownedConnection(provider: ProviderID("vault"), id: Locator(high: 7, low: 7)))
+    let (gateway, upstream) = try scene(connections, route: route)
+    defer { upstream.stop() }
+    let client = try gateway.connect()
+    client.send(get("pat_alice"))
+    #expect(client.readMessage()?.head.hasPrefix("HTTP/1.1 403 ") == true)
+    #expect(upstream.received.isEmpty)
   }
 
   @Test("a disconnected user's next request is refused, whatever the loop remembered")

@@ -13,6 +13,8 @@ final class ScriptedConnections: ConnectionSource {
     /// What comes of a refusal.
     var successors: [Result<LiveCredential, BrokerFailure>] = []
     var asked: [String] = []
+    var owners: [Locator: Subject] = [:]
+    var ownerAskedCount = 0
     /// Generations that upstreams have refused.
     var refused: [Int64] = []
   }
@@ -46,6 +48,13 @@ final class ScriptedConnections: ConnectionSource {
     if generation != nil { await gate.pass() }
     guard let answer else { throw .notConnected }
     return try answer.get()
+  }
+
+  func owner(of connection: Locator, at provider: ProviderID) async throws(BrokerFailure) -> Subject? {
+    state.withLock { state in
+      state.ownerAskedCount += 1
+      return state.owners[connection]
+    }
   }
 
   func connectURL(for provider: ProviderID) -> String { "https://auth.example.com/connect/\(provider)" }
