@@ -7,7 +7,7 @@ import Testing
 
 @testable import EgressHTTP
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EgressClientTests {
   // MARK: Where it does not go
 

@@ -6,7 +6,7 @@ import Testing
 @testable import EgressHTTP
 
 /// What is read rather than asked for with a form: metadata, keys, resources.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EgressGetTests {
   @Test("A GET passes the same address guard and scheme rule as a form")
   func guarded() async throws {

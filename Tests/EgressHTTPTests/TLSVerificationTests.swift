@@ -2,7 +2,7 @@ import Testing
 
 @testable import EgressHTTP
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct TLSVerificationTests {
   @Test("RFC 6749 §10.9: a self-signed peer is refused, development flags or not")
   func selfSigned() async throws {

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 // A pool that never recovers must fail its test, not stop the run.
-@Suite("Recovery", .timeLimit(.minutes(2)))
+@Suite("Recovery", .timeLimit(.minutes(5)))
 struct RecoveryTests {
   private static let one = PreparedStatement("SELECT 1")
 

@@ -14,6 +14,7 @@ import tempfile
 from processes import Failed, descriptor_limit
 from rows.apart import apart
 from rows.body import body
+from rows.connection import connection
 from rows.connections import connections
 from rows.http2 import http2
 from rows.jwt import jwt
@@ -25,7 +26,7 @@ from rows.tokens import tokens
 from stage import CONNECTIONS, Stage
 
 HERE = pathlib.Path(__file__).resolve().parent
-SECTIONS = {section.__name__: section for section in (proxy, jwt, apart, tls, http2, body, memory, tokens, revocation, connections)}
+SECTIONS = {section.__name__: section for section in (proxy, jwt, apart, tls, http2, body, memory, tokens, connection, revocation, connections)}
 
 
 def main():

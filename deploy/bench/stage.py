@@ -110,19 +110,22 @@ class Stage:
         port = free_port()
         return self.start("origin", [self.program("origin"), str(port)], port, on=self.for_load)
 
-    def start_postern(self, upstream, name="postern", on=None):
-        """- on: the processors it may run on, which is how many loops it has."""
+    def start_postern(self, upstream, name="postern", on=None, provider=9):
+        """- on: the processors it may run on, which is how many loops it has.
+        - provider: the port of a token endpoint; 9: nobody's.
+        """
         if not self.postgres:
             self.postgres = Postgres(f"{self.folder}/pg")
             self.endings.callback(self.postgres.stop)
-        port, tls_port = free_port(), free_port()
-        file = self.configured(name, "postern.yaml", PORT=port, TLS_PORT=tls_port, ADMIN=free_port(), UPSTREAM=upstream.port)
+        port, tls_port, admin_port = free_port(), free_port(), free_port()
+        file = self.configured(
+            name, "postern.yaml", PORT=port, TLS_PORT=tls_port, ADMIN=admin_port, UPSTREAM=upstream.port, PROVIDER=provider)
         env = {
             "POSTERN_DATABASE_URL": self.postgres.uri("postern"), "POSTERN_KEY": self.key,
             "BENCH_SECRET": SECRET, "UPSTREAM_KEY": UPSTREAM_KEY, "POSTERN_LOG": "warning",
         }
         server = self.start(name, [self.settings.postern, "serve", "--config", str(file)], port, env, on)
-        server.tls_port = tls_port
+        server.tls_port, server.admin_port = tls_port, admin_port
         return server
 
     def start_haproxy(self, upstream, public_key):

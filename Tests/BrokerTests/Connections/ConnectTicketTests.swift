@@ -5,7 +5,7 @@ import Testing
 
 @testable import Broker
 
-@Suite("Connect tickets", .timeLimit(.minutes(1)))
+@Suite("Connect tickets", .timeLimit(.minutes(5)))
 struct ConnectTicketTests {
   private let time = ManualTime()
   private let store: InMemoryConnectionStore

@@ -88,7 +88,7 @@ extension ProviderRequest {
   }
 }
 
-@Suite("Connecting an account", .timeLimit(.minutes(1)))
+@Suite("Connecting an account", .timeLimit(.minutes(5)))
 struct ConnectorTests {
   @Test("RFC 9700 §4.7: an answer with no state, or with one that nobody was given, gets nothing exchanged")
   func badState() async throws {

@@ -84,7 +84,7 @@ private struct Identities {
   }
 }
 
-@Suite("Providers found by their metadata", .timeLimit(.minutes(1)))
+@Suite("Providers found by their metadata", .timeLimit(.minutes(5)))
 struct OpenIDConnectTests {
   @Test("OpenID Connect Core §3.1.3.7: a token for this flow connects; endpoints and keys come from the metadata, once")
   func accepted() async throws {

@@ -5,7 +5,7 @@ import PosternTesting
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ServiceCredentialsTests {
   private let time = ManualTime()
   private let provider = ScriptedProvider()

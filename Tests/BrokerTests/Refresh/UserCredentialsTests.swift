@@ -55,7 +55,7 @@ extension LiveCredentials {
   }
 }
 
-@Suite("The credentials of users", .timeLimit(.minutes(1)))
+@Suite("The credentials of users", .timeLimit(.minutes(5)))
 struct UserCredentialsTests {
   @Test("without a connection, or with a revoked one, the provider is not called")
   func notConnected() async throws {

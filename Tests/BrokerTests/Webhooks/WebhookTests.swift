@@ -5,7 +5,7 @@ import Testing
 
 @testable import Broker
 
-@Suite("Webhooks", .timeLimit(.minutes(1)))
+@Suite("Webhooks", .timeLimit(.minutes(5)))
 struct WebhookTests {
   private let time = ManualTime()
   private let store = InMemoryWebhookStore()

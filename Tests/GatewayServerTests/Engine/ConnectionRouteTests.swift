@@ -8,7 +8,7 @@ import Testing
 
 @testable import GatewayServer
 
-@Suite("Routes with kind: connection", .timeLimit(.minutes(1)))
+@Suite("Routes with kind: connection", .timeLimit(.minutes(5)))
 struct ConnectionRouteTests {
   private static let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
   private static let route = Route.everything(

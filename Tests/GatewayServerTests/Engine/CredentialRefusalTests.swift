@@ -51,7 +51,7 @@ private struct Scene {
 }
 
 /// DESIGN §5: a 401 of the upstream. The caller's token is good: what was refused is what Postern has sent.
-@Suite("Upstreams that refuse a connection's credential", .timeLimit(.minutes(1)))
+@Suite("Upstreams that refuse a connection's credential", .timeLimit(.minutes(5)))
 struct CredentialRefusalTests {
   @Test("an upstream that answers 401 once is invisible to the client and costs one refresh", arguments: [
     Scene.request(), Scene.request("POST", "Content-Length: 5\r\n", "hello"),

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Broker
 
-@Suite("Refreshing on one PostgreSQL", .timeLimit(.minutes(1)))
+@Suite("Refreshing on one PostgreSQL", .timeLimit(.minutes(5)))
 struct RefreshBehaviourTests {
   /// For every kind of rotation: one instance is killed while it holds the lease, and forty callers ask the others.
   private func afterDeath(

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Broker
 
-@Suite("Renewal though nobody asks", .timeLimit(.minutes(1)))
+@Suite("Renewal though nobody asks", .timeLimit(.minutes(5)))
 struct RenewalBehaviourTests {
   private func scheduler(_ broker: LiveCredentials, _ instance: Instance, claim: Duration) -> RenewalScheduler {
     var limits = RenewalScheduler.Limits()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Broker
 
-@Suite("Keys and what is sealed under them, in PostgreSQL", .timeLimit(.minutes(1)))
+@Suite("Keys and what is sealed under them, in PostgreSQL", .timeLimit(.minutes(5)))
 struct SealedCredentialTests {
   private static let secrets = ["k1": Secret(bytes: Array(0..<32)), "k2": Secret(bytes: Array(32..<64))]
 

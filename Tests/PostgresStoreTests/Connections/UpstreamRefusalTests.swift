@@ -6,7 +6,7 @@ import Testing
 @testable import Broker
 
 /// DESIGN §5: a 401 of the upstream names the generation that failed.
-@Suite("Tokens that upstreams refuse, on one PostgreSQL", .timeLimit(.minutes(1)))
+@Suite("Tokens that upstreams refuse, on one PostgreSQL", .timeLimit(.minutes(5)))
 struct UpstreamRefusalTests {
   @Test("200 callers whose token the upstream refuses: one refresh, and all get the new token", arguments: [1, 4])
   func refused(_ count: Int) async throws {
