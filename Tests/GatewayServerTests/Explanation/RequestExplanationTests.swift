@@ -3,6 +3,7 @@ import Cryptography
 import HTTPWire
 import JSON
 import OAuthCore
+import PosternTesting
 import ReverseProxy
 import Testing
 
@@ -32,6 +33,7 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
 
   static let all = [
     ExplainedRequest("forwarded", "GET /guarded/1?q=a%2Fb", [good, "Accept: text/*", "Cookie: theme=dark"], status: 200),
+    ExplainedRequest("told who asks", "GET /told", [good, "X-Postern-Assertion: mine"], status: 200),
     ExplainedRequest("anonymous", "POST /open/x", ["Content-Length: 0"], status: 200),
     ExplainedRequest("absolute-form without a path", "GET http://a", status: 404),
     ExplainedRequest("another host", "GET /hosted", host: "Host: gw.example.com:8080\r\n", status: 200),
@@ -96,6 +98,9 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
         rewrite: try PathRewrite(stripPrefix: "/guarded", addPrefix: "/v1", for: guarded),
         limits: RouteLimits(rate: RateRule(key: .client, count: 2, period: 3600)),
         crossOrigin: CrossOriginRule(origins: .listed([try Origin("https://app.example")]))),
+      Route(
+        name: "told", pattern: try PathPattern("/told"), access: AccessPolicy(requiredScopes: ["read"]),
+        credential: .signedAssertion(SignedAssertionRule(audience: "https://api")), upstream: "up"),
       Route(
         name: "open", pattern: try PathPattern("/open/**"), access: .anonymous, upstream: "up",
         limits: RouteLimits(bodyBytesMax: 10)),
@@ -162,9 +167,12 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
   func agreement(_ request: ExplainedRequest) async throws {
     let upstream = try ScriptedUpstream(answering: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     defer { upstream.stop() }
+    let keys = try await SigningKeys.load(
+      from: InMemorySigningKeyStore(), ring: try KeyRing(active: "k", keys: [("k", Secret(bytes: Array(0..<32)))]),
+      at: Timestamp(seconds: 0))
     let gateway = try Gateway(
       try Self.routes(), upstreams: ["up": [upstream.address]], verifier: Self.verifier(), foreign: Self.strangers().sources(),
-      via: ExplainedRequest.via)
+      assertions: IdentityAssertions(issuer: "https://auth.example.com", signingKeys: keys), via: ExplainedRequest.via)
     let access = try await TestServer().access
     gateway.onEngine { $0.serve(access) }
     let client = try gateway.connect()
@@ -192,7 +200,7 @@ struct ExplainedRequest: Sendable, CustomTestStringConvertible {
   /// Lines whose values differ from request to request, or are redacted, count by their names.
   private static func withoutChanging(_ lines: [String]) -> [String] {
     lines.map { line in
-      let isChanging = ["X-Request-Id:", "X-Forwarded-For:", "X-Forwarded-Proto:", "X-Api-Key:", "Cookie:", "traceparent:", "Sec-WebSocket-Key:"].contains { line.hasPrefix($0) }
+      let isChanging = ["X-Request-Id:", "X-Forwarded-For:", "X-Forwarded-Proto:", "X-Api-Key:", "X-Postern-Assertion:", "Cookie:", "traceparent:", "Sec-WebSocket-Key:"].contains { line.hasPrefix($0) }
       return isChanging ? String(line.prefix { $0 != ":" }) : line
     }
   }
