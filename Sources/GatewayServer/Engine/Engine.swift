@@ -25,9 +25,7 @@ public final class Engine: @unchecked Sendable {
   let verifier: any TokenVerifier
   private let freshness: any Freshness
   private var freshnessSeen: (at: Int64, isFresh: Bool) = (.min, false)
-  private let credentials: any CredentialSource
-  private let connectionSource: any ConnectionSource
-  private let assertions: IdentityAssertions?
+  private let credentials: LoopCredentials
   private let foreign: ForeignSources?
   private(set) var endpoints: EndpointTable
   private(set) var trustedProxies: TrustedProxies
@@ -69,8 +67,6 @@ public final class Engine: @unchecked Sendable {
   private var upstreams = Roster<UpstreamConnection>()
   private var http2Upstreams = Roster<HTTP2UpstreamConnection>()
   private(set) var upstreamGroups: [String: UpstreamGroup] = [:]
-  private var providers: [ProviderID: ProviderCredential] = [:]
-  private var connections: [LoopConnections] = []
   private var routeSerial: UInt64 = 0
   private var wallOffset: Int64 = 0
   private var drained: [() -> Void] = []
@@ -100,9 +96,7 @@ public final class Engine: @unchecked Sendable {
     waits = EngineWaits(limits)
     verifier = ports.verifier
     freshness = ports.freshness
-    credentials = ports.credentials
-    connectionSource = ports.connections
-    assertions = ports.assertions
+    credentials = LoopCredentials(ports, loop: loop, capacity: limits.connectionCredentials)
     foreign = ports.foreign
     self.endpoints = endpoints
     self.tlsFailed = tlsFailed
@@ -163,7 +157,7 @@ public final class Engine: @unchecked Sendable {
       routes: snapshot.routes.routes.map { route in
         routeSerial += 1
         guard let group = groups[route.upstream] else { preconditionFailure("a snapshot has every upstream") }
-        return LoopRoute(route, serial: routeSerial, group: group, credential: credential(of: route),
+        return LoopRoute(route, serial: routeSerial, group: group, credential: credentials.credential(of: route),
           rates: snapshot.rates.table(for: route), foreign: gate(of: route, dispatch))
       })
     routesReference = .passUnretained(routes)
@@ -186,32 +180,6 @@ public final class Engine: @unchecked Sendable {
   /// Where the answer to an inquiry is remembered.
   func cache(of inquiry: Inquiry) -> VerificationCache { inquiry.source == .session ? sessions : verification }
 
-  private func credential(of route: Route) -> LoopCredential {
-    switch route.credential {
-    case .clientCredentials(let provider), .jwtBearer(let provider):
-      let known = providers[provider] ?? ProviderCredential(provider, source: credentials, loop: loop)
-      providers[provider] = known
-      return .provider(known)
-    case .connection(let provider), .tokenExchange(let provider): return .connections(connections(at: provider))
-    case .ownedConnection(let provider, let id): return .connections(connections(at: provider, id))
-    case .signedAssertion(let rule):
-      guard let assertions else { preconditionFailure("route \(route.name) tells who asks, and nobody signs") }
-      return .assertions(LoopAssertions(rule, assertions: assertions, capacity: limits.connectionCredentials))
-    case .none, .apiKey, .basic: break
-    }
-    guard let name = route.credential.fieldName, let value = route.credential.fixedValue else { return .none }
-    return .fixed(Array(name.utf8) + Array(": ".utf8) + value.exposedBytes + Array("\r\n".utf8))
-  }
-
-  /// - Parameter id: of the only one; nil: each subject's own.
-  private func connections(at provider: ProviderID, _ id: Locator? = nil) -> LoopConnections {
-    if let known = connections.first(where: { $0.provider == provider && $0.id == id }) { return known }
-    let new = LoopConnections(
-      provider, id: id, source: connectionSource, loop: loop, capacity: limits.connectionCredentials)
-    connections.append(new)
-    return new
-  }
-
   // MARK: Changes
 
   /// Stops believing what the changes end, and ends what is under way with it.
@@ -219,16 +187,7 @@ public final class Engine: @unchecked Sendable {
     loop.assertInLoop()
     verification.apply(changes)
     sessions.apply(changes)
-    for change in changes {
-      switch change {
-      case .credentialChanged(let provider):
-        providers[ProviderID(provider)]?.invalidate()
-        for known in connections where known.provider.rawValue == provider { known.invalidateAll() }
-      case .connectionChanged(let provider, let subject):
-        for known in connections where known.provider.rawValue == provider { known.invalidate(subject) }
-      default: break
-      }
-    }
+    credentials.apply(changes)
     streams?.apply(changes)
   }
 
@@ -236,8 +195,7 @@ public final class Engine: @unchecked Sendable {
     loop.assertInLoop()
     verification.forgetEverything()
     sessions.forgetEverything()
-    for credential in providers.values { credential.invalidate() }
-    for credentials in connections { credentials.invalidateAll() }
+    credentials.invalidateAll()
     streams?.doubtEverything()
   }
 
