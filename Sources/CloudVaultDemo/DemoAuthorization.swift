@@ -14,7 +14,9 @@ public struct DemoAuthorization: Endpoint {
   let codes: DemoCodes
 
   /// What the page carries along.
-  private static let parameters = ["response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method"]
+  private static let parameters = [
+    "response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method",
+  ]
   private static let nameByteCountMax = 64
 
   public func respond(to request: HTTPRequest) async -> HTTPResponse { answer(request) }

@@ -34,7 +34,8 @@ public struct Connector: Sendable {
   ///   - changes: hears of what is changed here before the browser does.
   public init(
     providers: [Provider], issuer: String, flows: any ConnectFlowStore, connections: any UserConnectionStore,
-    transport: any ProviderTransport, directory: ProviderDirectory? = nil, keyRing: KeyRing, random: any RandomSource, clock: any WallClock,
+    transport: any ProviderTransport, directory: ProviderDirectory? = nil, keyRing: KeyRing,
+    random: any RandomSource, clock: any WallClock,
     observer: any BrokerObserver, changes: any ChangeObserver, limits: BrokerLimits = BrokerLimits()
   ) {
     self.providers = Dictionary(

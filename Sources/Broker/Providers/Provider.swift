@@ -34,7 +34,8 @@ public struct Provider: Sendable, Equatable {
   public static let lifetimeWhenUnnamed = Duration.seconds(300)
 
   public init(
-    id: ProviderID, issuer: String? = nil, tokenEndpoint: EndpointURL?, keySetURL: EndpointURL? = nil, client: ProviderClient, scopes: [String] = [],
+    id: ProviderID, issuer: String? = nil, tokenEndpoint: EndpointURL?, keySetURL: EndpointURL? = nil,
+    client: ProviderClient, scopes: [String] = [],
     audience: String? = nil, resources: [String] = [], allowedHosts: [String],
     allowHTTP: Bool = false, allowPrivateAddresses: Bool = false,
     defaultLifetime: Duration = Provider.lifetimeWhenUnnamed, authorization: ProviderAuthorization? = nil,

@@ -39,7 +39,7 @@ extension YAMLValue {
   var providerPreset: Node.Mapping? {
     guard let text else { return nil }
     if let members = ProviderPreset.members(of: text) { return members }
-    return fault(
-      "there is no preset \"\(text)\"\(didYouMean(text, among: ProviderPreset.all.map(\.name))); `postern provider presets` lists them")
+    let suggestion = didYouMean(text, among: ProviderPreset.all.map(\.name))
+    return fault("there is no preset \"\(text)\"\(suggestion); `postern provider presets` lists them")
   }
 }
