@@ -10,9 +10,11 @@ struct CheckCommand: ParsableCommand {
   func run() throws {
     let configuration = try config.load()
     do { _ = try TLSFiles(configuration) } catch { throw CommandFailure("\(error)") }
-    let clients = Self.count(configuration.clients.count, "client")
-    let routes = Self.count(configuration.routes.routes.count, "route")
-    print("\(config.path) is good: \(clients), \(routes).")
+    let counts = [
+      Self.count(configuration.clients.count, "client"), Self.count(configuration.accounts.count, "account"),
+      Self.count(configuration.providers.count, "provider"), Self.count(configuration.routes.routes.count, "route"),
+    ]
+    print("\(config.path) is good: \(counts.joined(separator: ", ")).")
   }
 
   private static func count(_ number: Int, _ noun: String) -> String { number == 1 ? "1 \(noun)" : "\(number) \(noun)s" }
