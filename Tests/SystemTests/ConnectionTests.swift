@@ -66,7 +66,7 @@ extension SystemTests {
     let list = try deployment.postern("connection", "list", "--provider", "box")
     let fields = list.output.trimmingCharacters(in: .newlines).components(separatedBy: "\t")
     #expect(fields.count == 5 && fields[1] == "box" && fields[3] == "active", "\(list.output) \(list.errors)")
-    #expect(try deployment.postern("connection", "list", "--provider", "cloudvault").output.isEmpty)
+    #expect(try deployment.postern("connection", "list", "--provider", "cloudvault").output == "# no connections\n")
     let refreshed = try deployment.postern("connection", "refresh", fields[0])
     #expect(refreshed.status == 0 && refreshed.output.contains("generation 2"), "\(refreshed.output) \(refreshed.errors)")
     #expect(provider.counts.refreshes == 1)
@@ -83,6 +83,33 @@ extension SystemTests {
       try HTTPClient.get(port: deployment.port, "/box/things", fields: bearer).status == 424
     }
     #expect(try deployment.postern("connection", "refresh", fields[0]).status != 0)
+  }
+
+  @Test("connections of another broker are taken over; a bad line imports nothing, and what is connected stays as it is")
+  func importConnections() throws {
+    let provider = try ScriptedOAuthProvider(firstLifetime: 3600)
+    defer { provider.stop() }
+    let deployment = try Deployment(processes: 1, connectable: provider.port)
+    let bearer = ["Authorization": "Bearer \(try deployment.serviceToken())"]
+    func things() throws -> Answer { try HTTPClient.get(port: deployment.port, "/box/things", fields: bearer) }
+    let token = provider.grantElsewhere()
+    func line(_ provider: String, refreshToken: String) -> String {
+      #"{"provider":"\#(provider)","subject":"nightly-report","access_token":"a","refresh_token":"\#(refreshToken)","expires_in":0}"#
+    }
+    #expect(try things().status == 424)
+    let bad = try deployment.postern(
+      "connection", "import", input: line("box", refreshToken: token) + "\n" + line("nowhere", refreshToken: token))
+    #expect(bad.status != 0 && bad.errors.contains("line 2") && bad.errors.contains("nowhere"), "\(bad.errors)")
+    #expect(!(bad.errors + bad.output).contains(token))
+    #expect(try things().status == 424)
+
+    let good = try deployment.postern("connection", "import", input: line("box", refreshToken: token))
+    #expect(good.status == 0 && good.output.contains("Imported 1 of 1"), "\(good.output) \(good.errors)")
+    try deployment.waitUntil("the connection is heard of") { try things().status == 200 }
+    #expect(try things().text == provider.accessToken && provider.counts.refreshes == 1)
+    let again = try deployment.postern("connection", "import", input: line("box", refreshToken: "another"))
+    #expect(again.status == 0 && again.output.contains("Imported 0 of 1"), "\(again.output)")
+    #expect(try things().text == provider.accessToken)
   }
 
   @Test("RFC 6749 §5.2: invalid_grant asks the user to connect again, once; connecting again heals it")

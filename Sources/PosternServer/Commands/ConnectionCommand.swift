@@ -10,7 +10,7 @@ import PostgresStore
 struct ConnectionCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "connection", abstract: "Look after what users have connected at providers.",
-    discussion: "No token is ever shown.", subcommands: [List.self, Show.self, Refresh.self, Revoke.self])
+    discussion: "No token is ever shown.", subcommands: [List.self, Show.self, Refresh.self, Revoke.self, Import.self])
 
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -32,6 +32,7 @@ struct ConnectionCommand: AsyncParsableCommand {
           let page = try await stores.connectionDirectory.connections(
             of: provider, subject: subject, after: last, count: Self.pageCount)
           for connection in page { print(connection.line) }
+          if page.isEmpty, last == nil { print("# no connections") }
           guard page.count == Self.pageCount else { return }
           last = page.last?.id
         }

@@ -68,6 +68,14 @@ final class ScriptedOAuthProvider: Sendable {
   var hooks: [(id: String, timestamp: String, signature: String, body: String)] { state.withLock { $0.hooks } }
   var tokens: [String] { state.withLock { [$0.accessToken, $0.refreshToken] } }
 
+  /// The refresh token that another broker has had.
+  func grantElsewhere() -> String {
+    state.withLock {
+      $0.refreshToken = "box-refresh-\(UUID().uuidString)"
+      return $0.refreshToken
+    }
+  }
+
   /// The user has taken Postern's access away here.
   func refuseRefreshes() { state.withLock { $0.isRefreshRefused = true } }
 
