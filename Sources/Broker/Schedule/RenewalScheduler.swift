@@ -10,7 +10,7 @@ public final class RenewalScheduler: Sendable {
   public struct Limits: Sendable {
     /// Between looks at the queue when nothing was due, and when something was.
     public var idlePause = Duration.seconds(1)
-    public var busyPause = Duration.milliseconds(100)
+    public var busyPause = Duration.milliseconds(20)
     /// How long nobody else takes up what one has; longer than a refresh.
     public var claim = Duration.seconds(60)
     /// Between reports of use.
@@ -24,6 +24,7 @@ public final class RenewalScheduler: Sendable {
   private struct State {
     var inFlight: [ProviderID: Int] = [:]
     var reportAt: Timestamp?
+    var exchangeAt: Timestamp?
     /// What this process has met and the others know.
     var told: [ProviderID: ProviderIncident] = [:]
   }
@@ -110,16 +111,19 @@ public final class RenewalScheduler: Sendable {
 
   private func report() async {
     let now = clock.now
-    let isUseDue = state.withLock { state in
-      guard state.reportAt.map({ $0 <= now }) ?? true else { return false }
-      state.reportAt = now + limits.reportPause
-      return true
-    }
-    if isUseDue {
+    if isDue(\.reportAt, every: limits.reportPause, at: now) {
       let used = credentials.takeUsed()
       if !used.isEmpty { try? await queue.recordUse(of: used, at: now) }
     }
-    await exchangeIncidents()
+    if isDue(\.exchangeAt, every: limits.idlePause, at: now) { await exchangeIncidents() }
+  }
+
+  private func isDue(_ next: WritableKeyPath<State, Timestamp?>, every pause: Duration, at now: Timestamp) -> Bool {
+    state.withLock { state in
+      if let next = state[keyPath: next], now < next { return false }
+      state[keyPath: next] = now + pause
+      return true
+    }
   }
 
   /// Tells the others what this process has met, hears what they have, and ends what either knows to be over.
