@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures Postern beside its peers, in one run, about ten minutes:
 #
-#   ./deploy/bench.sh [--quick] [--full] [--rounds N] [--seconds S] [proxy|jwt|apart|tls|http2|body|memory|tokens|connection|revocation|connections]…
+#   ./deploy/bench.sh [--quick] [--full] [--rounds N] [--seconds S] [proxy|jwt|apart|tls|http2|body|memory|tokens|connection|keeping|revocation|connections]…
 #
 # Installs the peers from Debian, interleaves the rounds, prints `name  ours  peer  ratio`; without sections, and not --quick, it
 # writes deploy/bench/RESULTS.md. Every server listens on loopback and is stopped at the end, whatever happens.

@@ -18,6 +18,7 @@ from rows.connection import connection
 from rows.connections import connections
 from rows.http2 import http2
 from rows.jwt import jwt
+from rows.keeping import keeping
 from rows.memory import memory
 from rows.proxy import proxy
 from rows.revocation import revocation
@@ -26,7 +27,7 @@ from rows.tokens import tokens
 from stage import CONNECTIONS, Stage
 
 HERE = pathlib.Path(__file__).resolve().parent
-SECTIONS = {section.__name__: section for section in (proxy, jwt, apart, tls, http2, body, memory, tokens, connection, revocation, connections)}
+SECTIONS = {section.__name__: section for section in (proxy, jwt, apart, tls, http2, body, memory, tokens, connection, keeping, revocation, connections)}
 
 
 def main():
@@ -63,7 +64,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3, help="length of one round")
     parser.add_argument("--quick", action="store_true", help="one round of a second: shows that every row runs, says little")
-    parser.add_argument("--full", action="store_true", help="10 GiB up and down for the memory row, instead of 2")
+    parser.add_argument("--full", action="store_true", help="10 GiB up and down instead of 2, connections kept for 11 minutes instead of 1")
     parser.add_argument("sections", nargs="*", metavar="|".join(SECTIONS), help="all without one; only then RESULTS.md is written")
     settings = parser.parse_args()
     for section in settings.sections:
@@ -72,6 +73,7 @@ def arguments():
     if settings.quick:
         settings.rounds, settings.seconds = 1, 1
     settings.memory_gibibytes = 10 if settings.full else 2
+    settings.keeping_seconds = 660 if settings.full else 60
     return settings
 
 

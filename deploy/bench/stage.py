@@ -110,23 +110,31 @@ class Stage:
         port = free_port()
         return self.start("origin", [self.program("origin"), str(port)], port, on=self.for_load)
 
-    def start_postern(self, upstream, name="postern", on=None, provider=9):
-        """- on: the processors it may run on, which is how many loops it has.
-        - provider: the port of a token endpoint; 9: nobody's.
-        """
+    def start_postern(self, upstream, name="postern", on=None):
+        """- on: the processors it may run on, which is how many loops it has."""
         if not self.postgres:
             self.postgres = Postgres(f"{self.folder}/pg")
             self.endings.callback(self.postgres.stop)
         port, tls_port, admin_port = free_port(), free_port(), free_port()
         file = self.configured(
-            name, "postern.yaml", PORT=port, TLS_PORT=tls_port, ADMIN=admin_port, UPSTREAM=upstream.port, PROVIDER=provider)
+            name, "postern.yaml", PORT=port, TLS_PORT=tls_port, ADMIN=admin_port, UPSTREAM=upstream.port)
         env = {
             "POSTERN_DATABASE_URL": self.postgres.uri("postern"), "POSTERN_KEY": self.key,
             "BENCH_SECRET": SECRET, "UPSTREAM_KEY": UPSTREAM_KEY, "POSTERN_LOG": "warning",
         }
         server = self.start(name, [self.settings.postern, "serve", "--config", str(file)], port, env, on)
         server.tls_port, server.admin_port = tls_port, admin_port
+        server.file, server.env = file, env
         return server
+
+    def command(self, server, *arguments, input=None):
+        """Runs a command of Postern on a server's configuration."""
+        done = subprocess.run(
+            [self.settings.postern, *arguments, "--config", str(server.file)], input=input, capture_output=True, text=True,
+            env={**os.environ, **server.env})
+        if done.returncode:
+            raise Failed(f"postern {' '.join(arguments)} failed:\n{done.stderr}")
+        return done.stdout
 
     def start_haproxy(self, upstream, public_key):
         port = free_port()

@@ -1,10 +1,8 @@
 """A proxied GET whose credential a user has connected at a provider, beside one whose credential stands in the configuration."""
 
 import http.cookiejar
-import http.server
 import json
 import re
-import threading
 import urllib.parse
 import urllib.request
 
@@ -13,10 +11,8 @@ from stage import CONNECTIONS, GET
 
 def connection(stage):
     upstream = stage.start_upstream()
-    provider = TokenEndpoint()
-    stage.endings.callback(provider.shutdown)
-    postern = stage.start_postern(upstream, provider=provider.server_port)
-    connect(stage, postern, provider.server_port)
+    postern = stage.start_postern(upstream)
+    connect(stage, postern)
     tokens = stage.token_file([stage.token(postern)])
 
     def measure(path):
@@ -27,7 +23,7 @@ def connection(stage):
     stage.row("connected credential, CPU per request", figures["connected"][0], "static credential", figures["static"][0], "us", "<= 1.05")
 
 
-def connect(stage, postern, provider):
+def connect(stage, postern):
     """Connects an account of the subject that `stage.token` is for, as a browser does that follows a connect ticket."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{postern.admin_port}/api/v1/connect-tickets", method="POST",
@@ -61,26 +57,3 @@ class Stay(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_):
         return None
-
-
-class TokenEndpoint(http.server.ThreadingHTTPServer):
-    """Gives a token to whoever asks."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            body = json.dumps({
-                "access_token": "upstream-secret-of-a-user-0123456789", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "r",
-            }).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), self.Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
