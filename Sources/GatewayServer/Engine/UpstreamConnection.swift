@@ -140,19 +140,14 @@ final class UpstreamConnection: ReadinessHandler, RosterMember {
   }
 
   private func finishConnecting(_ readiness: Readiness) -> Bool {
-    switch channel.finishConnecting(readiness) {
-    case .done:
-      guard let http2 = server.http2, channel.tls?.applicationProtocol == .http2 else { return true }
-      return becomeStream(of: http2)
-    case .pending: return false
-    case .refused:
-      fail(.connectionRefused)
-      return false
-    case .failed(let failure):
-      server.report(failure, to: engine)
-      fail(failure.asGatewayError)
+    let outcome = channel.finishConnecting(readiness)
+    if let error = server.error(of: outcome, for: engine) {
+      fail(error)
       return false
     }
+    guard case .done = outcome else { return false }
+    guard let http2 = server.http2, channel.tls?.applicationProtocol == .http2 else { return true }
+    return becomeStream(of: http2)
   }
 
   /// The server has chosen HTTP/2: what waits goes to a stream of the connection that this one becomes.

@@ -182,6 +182,17 @@ extension UpstreamServer {
     while let connection = takeIdle() { connection.takeUnretainedValue().close() }
   }
 
+  /// Why a connection to it will never stand; nil: it does, or may yet. A failure of TLS is also told to the log.
+  func error(of connecting: Channel.Connecting, for engine: Engine) -> GatewayError? {
+    switch connecting {
+    case .done, .pending: return nil
+    case .refused: return .connectionRefused
+    case .failed(let failure):
+      report(failure, to: engine)
+      return failure.asGatewayError
+    }
+  }
+
   // MARK: The log
 
   /// Tells why no session could be made, now and then: under load it is always the same reason.

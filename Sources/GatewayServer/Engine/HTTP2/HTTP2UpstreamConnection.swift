@@ -113,20 +113,15 @@ final class HTTP2UpstreamConnection: HTTP2Carrier, RosterMember {
   }
 
   private func finishConnecting(_ readiness: Readiness) -> Bool {
-    switch channel.finishConnecting(readiness) {
-    case .done:
-      guard let tls = channel.tls, tls.applicationProtocol != .http2 else { return true }
-      fail(pool.otherProtocolWasChosen())
-      return false
-    case .pending: return false
-    case .refused:
-      fail(.connectionRefused)
-      return false
-    case .failed(let failure):
-      server.report(failure, to: engine)
-      fail(failure.asGatewayError)
+    let outcome = channel.finishConnecting(readiness)
+    if let error = server.error(of: outcome, for: engine) {
+      fail(error)
       return false
     }
+    guard case .done = outcome else { return false }
+    guard let tls = channel.tls, tls.applicationProtocol != .http2 else { return true }
+    fail(pool.otherProtocolWasChosen())
+    return false
   }
 
   override var isStanding: Bool { phase == .open || phase == .ending }
